@@ -1,0 +1,73 @@
+"""What every kind of timetable must be able to answer, in whole seconds. Pure.
+
+The seam for new kinds of schedule: whatever answers these three questions about an ascending set
+of seconds is a ``Rhythm``, and ``gocron.core.timetable`` makes slots of it. Depending on the
+implementation the seconds are UTC (since the Unix epoch) or those of a wall clock (since
+1970-01-01 00:00 on that clock, as if it had never been changed); each says which.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from gocron.errors import InvalidSchedule
+
+MAX_INTERVAL_S = 366 * 86_400
+
+_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?", re.IGNORECASE)
+
+
+class Rhythm(Protocol):
+    """An ascending set of whole seconds, never listed as a whole."""
+
+    def first_from(self, second: int) -> int | None:
+        """The first member at or after ``second``; None if there is no more."""
+
+    def last_before(self, second: int) -> int | None:
+        """The last member before ``second``; None if there is none. Cheap at any distance."""
+
+    def count(self, start: int, stop: int, limit: int) -> int:
+        """How many members ``start <= member < stop`` has; ``limit`` stands for that or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class EveryInterval:
+    """Every ``interval_s`` seconds, in UTC, counted from the Unix epoch.
+
+    The anchor is no property of the task, so that every node, before and after a failover or a
+    restart, computes the same slots. (robfig/cron counts from the start of its process.)
+    """
+
+    interval_s: int
+
+    def first_from(self, second: int) -> int:
+        return -(-second // self.interval_s) * self.interval_s
+
+    def last_before(self, second: int) -> int:
+        return (second - 1) // self.interval_s * self.interval_s
+
+    def count(self, start: int, stop: int, limit: int) -> int:
+        up_to_stop = (stop - 1) // self.interval_s
+        up_to_start = (start - 1) // self.interval_s
+        return max(0, min(limit, up_to_stop - up_to_start))
+
+
+def every(duration: str) -> EveryInterval:
+    """The rhythm of ``@every <duration>``: hours, minutes and seconds in this order, such as
+    ``1h30m`` or ``10s``. Raises InvalidSchedule unless it is 1 s to 366 days."""
+    match = _DURATION.fullmatch(duration)
+    if match is None or not duration:
+        raise InvalidSchedule(
+            f"@every: {duration!r} is not a duration; write whole numbers of hours, minutes and "
+            "seconds, in this order, for example '@every 1h30m'"
+        )
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    interval_s = hours * 3600 + minutes * 60 + seconds
+    if not 1 <= interval_s <= MAX_INTERVAL_S:
+        raise InvalidSchedule(
+            f"@every: {duration!r} is out of range; allowed are 1s to {MAX_INTERVAL_S // 3600}h, "
+            "for example '@every 10s'"
+        )
+    return EveryInterval(interval_s)

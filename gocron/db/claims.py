@@ -1,0 +1,229 @@
+"""The transaction that makes slots ours. The heart of "no slot twice, no slot forgotten".
+
+``claim`` checks our term, moves the cursor of every task from the slot we saw to the next, and
+inserts one row per slot -- all or nothing. The unique key ``(task_id, scheduled_at, attempt)`` is
+what makes a second start impossible: not our memory, not the lease, not anybody's clock. The row
+is durable before the cursor has moved, so a crash at any point forgets nothing either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from gocron.clock import DatabaseClock, boottime
+from gocron.core.firing import DueTask, Plan
+from gocron.core.states import RunState, Trigger
+from gocron.db.dialects import Columns, Dialect
+from gocron.db.engine import Database
+from gocron.db.lock import LOCK_NAME
+from gocron.db.naming import table
+
+PAGE = 1000
+"""Tasks read, and claimed, in one transaction: 20 to 60 ms of work."""
+
+MOVES: Columns = {"id": "int", "revision": "int", "expected": "time", "next": "time"}
+
+ROWS: Columns = {
+    "task_id": "int",
+    "task_name": "text",
+    "revision": "int",
+    "scheduled_at": "time",
+    "state": "text",
+    "reason": "text",
+    "missed_until": "time",
+    "missed_count": "int",
+}
+
+
+class TermOver(Exception):
+    """Another leadership has begun; whatever was planned under ours is void."""
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """Who claims: a node, under a term."""
+
+    node_id: int
+    term: int
+
+
+def due(
+    database: Database, clock: DatabaseClock, ahead_s: float, after: tuple[datetime, int] | None
+) -> list[DueTask]:
+    """A page of enabled tasks whose cursor lies before the database's now + ``ahead_s`` seconds,
+    oldest first, continuing behind ``after`` (cursor, id). Feeds ``clock`` as it goes."""
+    dialect = database.dialect
+    page = "" if after is None else (
+        "AND (next_fire_at > :cursor OR (next_fire_at = :cursor AND id > :id)) "
+    )  # fmt: skip
+    with database.read() as connection:
+        sent = boottime()
+        now = dialect.now(connection)
+        clock.observe(sent, now, boottime())
+        values: dict[str, object] = {
+            "horizon": dialect.time(_after(clock.now(), ahead_s)),
+            "limit": PAGE,
+            "yes": True,
+        }
+        if after is not None:
+            values |= {"cursor": dialect.time(after[0]), "id": after[1]}
+        found = connection.execute(
+            text(
+                "SELECT id, name, revision, next_fire_at, spec, timezone, misfire "
+                f"FROM {table('task')} WHERE enabled = :yes AND next_fire_at <= :horizon {page}"
+                "ORDER BY next_fire_at, id LIMIT :limit"
+            ),
+            values,
+        ).all()
+    return [
+        DueTask(
+            row.id,
+            row.name,
+            row.revision,
+            dialect.instant(row.next_fire_at),
+            row.spec,
+            row.timezone,
+            row.misfire,
+        )
+        for row in found
+    ]
+
+
+def _after(moment: datetime, seconds: float) -> datetime:
+    return datetime.fromtimestamp(moment.timestamp() + seconds, moment.tzinfo)
+
+
+def require_term(connection: Connection, term: int) -> None:
+    """Raise ``TermOver`` unless the lock row still shows ``term``. A plain read: the row itself
+    is locked by our own elector."""
+    found = connection.execute(
+        text(f"SELECT term FROM {table('scheduler_lock')} WHERE lock_name = :name"),
+        {"name": LOCK_NAME},
+    ).scalar_one_or_none()
+    if found != term:
+        raise TermOver(f"term {term} is over, the lock row shows {found}")
+
+
+def claim(database: Database, claimant: Claimant, plans: Sequence[Plan]) -> int:
+    """Write what was planned; the number of tasks whose cursor moved.
+
+    A task that was edited, disabled or deleted since it was read does not match any more: nothing
+    of its plan is written, it is simply read again. Raises ``TermOver``.
+    """
+
+    def work(connection: Connection) -> int:
+        require_term(connection, claimant.term)
+        dialect = database.dialect
+        moves = dialect.pack(
+            MOVES,
+            (
+                (plan.task.id, plan.task.revision, plan.task.next_fire_at, plan.next_fire_at)
+                for plan in sorted(plans, key=lambda plan: plan.task.id)
+            ),
+        )
+        matching = _lock_unchanged(connection, dialect, moves)
+        if not matching:
+            return 0
+        _move_cursors(connection, dialect, moves, matching == {plan.task.id for plan in plans})
+        _insert_runs(connection, dialect, claimant, plans, matching)
+        return len(matching)
+
+    return database.transact(work)
+
+
+def _lock_unchanged(connection: Connection, dialect: Dialect, moves: str) -> set[int]:
+    """Ids of the tasks that are still as they were when the plan was made; their rows stay
+    locked to the end of the transaction, so an edit waits and then sees our rows."""
+    found = connection.execute(
+        text(
+            f"SELECT t.id FROM {dialect.unpack(MOVES, 'moves', 'm')} "
+            f"{dialect.straight_join} {table('task')} t ON t.id = m.id "
+            "AND t.revision = m.revision "
+            "AND t.next_fire_at = m.expected AND t.enabled = :yes"
+            f"{dialect.for_update_of('t')}"
+        ),
+        {"moves": moves, "yes": True},
+    )
+    return set(found.scalars())
+
+
+def _move_cursors(connection: Connection, dialect: Dialect, moves: str, every: bool) -> None:
+    on = "t.id = m.id"
+    if not every:
+        # Some tasks of the batch changed since they were read: leave their new cursor alone.
+        on += " AND t.revision = m.revision AND t.next_fire_at = m.expected"
+    connection.execute(
+        text(
+            dialect.update_from(
+                table("task"),
+                dialect.unpack(MOVES, "moves", "m"),
+                on,
+                "next_fire_at = m.next",
+            )
+        ),
+        {"moves": moves},
+    )
+
+
+def _insert_runs(
+    connection: Connection,
+    dialect: Dialect,
+    claimant: Claimant,
+    plans: Sequence[Plan],
+    matching: set[int],
+) -> None:
+    """One row a slot; a row that is there already (a slot that ran before its task was edited)
+    stays as it is."""
+    rows = dialect.pack(
+        ROWS,
+        (
+            (
+                run.task_id,
+                run.task_name,
+                run.revision,
+                run.scheduled_at,
+                run.state,
+                run.reason,
+                run.missed_until,
+                run.missed_count,
+            )
+            for plan in plans
+            if plan.task.id in matching
+            for run in plan.runs
+        ),
+    )
+    insert_rows(connection, dialect, rows, claimant)
+
+
+def insert_rows(
+    connection: Connection, dialect: Dialect, rows: str, claimant: Claimant | None
+) -> None:
+    """Insert packed ``ROWS``; queued ones belong to ``claimant``, ended ones to nobody."""
+    clock = dialect.clock
+    connection.execute(
+        text(
+            f"INSERT INTO {table('run')} (task_id, task_name, scheduled_at, attempt, "
+            "start_at, trigger_kind, triggered_by, state, reason, owner_id, term, revision, "
+            "created_at, finished_at, missed_until, missed_count, output_bytes, "
+            "stop_requested_by) "
+            f"SELECT r.task_id, r.task_name, r.scheduled_at, 0, "
+            "r.scheduled_at, :trigger, '', r.state, r.reason, "
+            f"CASE WHEN r.state = :queued THEN {dialect.as_int(':owner')} END, "
+            f"{dialect.as_int(':term')}, r.revision, {clock}, "
+            f"CASE WHEN r.state <> :queued THEN {clock} END, "
+            f"r.missed_until, r.missed_count, 0, '' "
+            f"FROM {dialect.unpack(ROWS, 'rows', 'r')} WHERE 1 = 1"
+            f"{dialect.ignore_conflicts(table('run'), 'attempt')}"
+        ),
+        {
+            "rows": rows,
+            "trigger": Trigger.SCHEDULE,
+            "queued": RunState.QUEUED,
+            "owner": claimant.node_id if claimant else None,
+            "term": claimant.term if claimant else None,
+        },
+    )

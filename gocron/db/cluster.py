@@ -1,0 +1,143 @@
+"""The state of the cluster as the database shows it: for ``gocron status``, panel and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+
+from gocron.db.engine import Database
+from gocron.db.lock import LOCK_NAME
+from gocron.db.naming import table
+from gocron.db.nodes import LOST_AFTER_S
+
+
+@dataclass(frozen=True)
+class Leader:
+    """Who leads. ``lease_age_s`` is the time since the last renewal, by the database's clock."""
+
+    locked_by: str
+    node_name: str
+    term: int
+    locked_at: datetime
+    renewed_at: datetime
+    expires_at: datetime
+    lease_age_s: float
+
+
+@dataclass(frozen=True)
+class Member:
+    """A node as the others see it."""
+
+    name: str
+    host: str
+    pid: int
+    port: int
+    version: str
+    started_at: datetime
+    heartbeat_age_s: float
+    running: int
+    state: str
+    """``leader``, ``follower``, ``stopped`` or ``lost``."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One look; ``leader`` is None when nobody leads, or the lease of whoever led has run out."""
+
+    now: datetime
+    leader: Leader | None
+    term: int
+    members: tuple[Member, ...]
+
+
+def look(database: Database) -> Cluster:
+    """The cluster now."""
+    moment, needed = database.dialect.read_time, database.dialect.instant
+    with database.read() as connection:
+        lock = connection.execute(
+            text(
+                "SELECT locked_by, node_name, term, locked_at, renewed_at, expires_at, "
+                f"{database.dialect.clock} AS now FROM {table('scheduler_lock')} "
+                "WHERE lock_name = :name"
+            ),
+            {"name": LOCK_NAME},
+        ).one_or_none()
+        now = needed(lock.now) if lock is not None else database.dialect.now(connection)
+        nodes = connection.execute(text(f"SELECT * FROM {table('node')} ORDER BY name")).all()
+    leader = None
+    if lock is not None and lock.locked_by and lock.renewed_at is not None:
+        expires = moment(lock.expires_at)
+        if expires is not None and expires > now:
+            renewed = needed(lock.renewed_at)
+            leader = Leader(
+                lock.locked_by,
+                lock.node_name or "",
+                lock.term,
+                needed(lock.locked_at),
+                renewed,
+                expires,
+                max(0.0, (now - renewed).total_seconds()),
+            )
+    members = []
+    for node in nodes:
+        age = (now - needed(node.heartbeat_at)).total_seconds()
+        if node.stopped_at is not None:
+            state = "stopped"
+        elif age > LOST_AFTER_S:
+            state = "lost"
+        else:
+            state = "leader" if leader and leader.node_name == node.name else "follower"
+        members.append(
+            Member(
+                node.name,
+                node.host,
+                node.pid,
+                node.port,
+                node.version,
+                needed(node.started_at),
+                max(0.0, age),
+                node.running,
+                state,
+            )
+        )
+    return Cluster(now, leader, lock.term if lock is not None else 0, tuple(members))
+
+
+def lead_alone(database: Database, holder: str, node_name: str) -> int:
+    """SQLite, one node, no election: begin a new term without a lock; the term.
+
+    The row still names the leader, so that status, panel and claims work as everywhere else.
+    """
+    clock = database.dialect.clock
+    with database.write() as connection:
+        values = {"name": LOCK_NAME, "holder": holder, "node": node_name}
+        connection.execute(
+            text(
+                f"UPDATE {table('scheduler_lock')} SET locked_by = :holder, node_name = :node, "
+                f"term = term + 1, locked_at = {clock}, renewed_at = {clock}, "
+                "expires_at = '9999-12-31 00:00:00.000000' WHERE lock_name = :name"
+            ),
+            values,
+        )
+        term = int(
+            connection.execute(
+                text(f"SELECT term FROM {table('scheduler_lock')} WHERE lock_name = :name"), values
+            ).scalar_one()
+        )
+        connection.execute(
+            text(
+                f"UPDATE {table('leadership')} SET ended_at = {clock}, "
+                "end_reason = 'the node was started again' WHERE ended_at IS NULL"
+            )
+        )
+        connection.execute(
+            text(
+                f"INSERT INTO {table('leadership')} "
+                "(term, locked_by, node_name, began_at, end_reason) "
+                f"VALUES (:term, :holder, :node, {clock}, '')"
+            ),
+            values | {"term": term},
+        )
+    return term

@@ -1,0 +1,297 @@
+"""Everything that PostgreSQL, MySQL/MariaDB and SQLite do differently, in one object each.
+
+Nobody else asks which database this is. Batches travel as one JSON parameter that the server
+unfolds into rows: one statement, one round trip, whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import Connection, text
+
+from gocron.db.requirements import require_innodb, require_version
+
+Columns = Mapping[str, str]
+"""Column name -> kind of its values: ``int``, ``text`` or ``time``."""
+
+
+class Dialect:
+    """What the rest of gocron needs to know of a server."""
+
+    name: ClassVar[str]
+    clock: ClassVar[str]
+    """SQL: the server's clock *now*, not at the start of the transaction, UTC, microseconds."""
+    for_update: ClassVar[str] = " FOR UPDATE"
+    skip_locked: ClassVar[str] = " FOR UPDATE SKIP LOCKED"
+    straight_join: ClassVar[str] = "JOIN"
+    """A join that reads its left side first."""
+
+    def time(self, value: datetime | None) -> str | None:
+        """An instant as this server reads it from a text."""
+        if value is None:
+            return None
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+    def read_time(self, value: Any) -> datetime | None:
+        """An instant as this server's driver hands it over."""
+        if value is None:
+            return None
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        if value.tzinfo is None:
+            return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+        return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+    def instant(self, value: Any) -> datetime:
+        """The same for a column that is never empty."""
+        moment = self.read_time(value)
+        if moment is None:
+            raise ValueError("an instant was expected, NULL was found")
+        return moment
+
+    def read_json(self, value: Any) -> Any:
+        """A JSON column as read by a plain statement."""
+        return json.loads(value) if isinstance(value, str | bytes) else value
+
+    def assign(self, *columns: str, source: str) -> str:
+        """SQL: assignments that copy ``columns`` from ``source`` in ``update_from``."""
+        return ", ".join(f"{column} = {source}.{column}" for column in columns)
+
+    def now(self, connection: Connection) -> datetime:
+        """The server's clock."""
+        return self.instant(connection.execute(text(f"SELECT {self.clock}")).scalar_one())
+
+    def for_update_of(self, alias: str) -> str:
+        """SQL: lock only the rows of ``alias`` in a join."""
+        return self.for_update
+
+    def as_int(self, parameter: str) -> str:
+        """SQL: a parameter that may be NULL, typed as a number."""
+        return f"CAST({parameter} AS INTEGER)"
+
+    def ignore_conflicts(self, target: str, column: str) -> str:
+        """SQL: end of an INSERT that leaves rows alone which are there already."""
+        return " ON CONFLICT DO NOTHING"
+
+    def pack(self, columns: Columns, rows: Iterable[Sequence[Any]]) -> str:
+        """Rows as the JSON parameter that ``unpack`` unfolds."""
+        times = [number for number, kind in enumerate(columns.values()) if kind == "time"]
+        packed = []
+        for row in rows:
+            values = list(row)
+            for number in times:
+                values[number] = self.time(values[number])
+            packed.append(dict(zip(columns, values, strict=True)))
+        return json.dumps(packed)
+
+    def unpack(self, columns: Columns, parameter: str, alias: str) -> str:
+        """SQL: a table expression called ``alias`` over the JSON in ``:parameter``."""
+        raise NotImplementedError
+
+    def update_from(self, target: str, source: str, on: str, assignments: str) -> str:
+        """SQL: UPDATE ``target`` (alias ``t``) with values of the table expression ``source``."""
+        return f"UPDATE {target} AS t SET {assignments} FROM {source} WHERE {on}"
+
+    def interval(self, seconds: float) -> str:
+        """SQL: a duration that can be added to the clock."""
+        raise NotImplementedError
+
+    def check_server(self, connection: Connection) -> str:
+        """The server in words; raises ``DatabaseUnsupported`` if it cannot carry our promises."""
+        raise NotImplementedError
+
+    def is_read_only(self, connection: Connection) -> bool:
+        """Whether the server takes no writes (a replica, a maintenance mode)."""
+        raise NotImplementedError
+
+    def locks_are_local(self, connection: Connection) -> bool:
+        """True where several servers accept writes and a row lock holds on one of them only."""
+        return False
+
+    def prepare_elector(self, connection: Connection, lease_s: float) -> None:
+        """First statements of each of the elector's transactions: the server ends a silent one."""
+
+    def lock_migrations(self, connection: Connection, key: str, wait_s: int) -> bool:
+        """Take the lock under which migrations run; False if it was not to be had in time."""
+        raise NotImplementedError
+
+    def unlock_migrations(self, connection: Connection, key: str) -> None:
+        """Give it back, where the end of the transaction does not."""
+
+
+class PostgreSQL(Dialect):
+    """PostgreSQL 12 and later, through psycopg2."""
+
+    name = "postgresql"
+    clock = "clock_timestamp()"
+    _kinds: ClassVar = {"int": "bigint", "text": "text", "time": "timestamptz"}
+
+    def time(self, value: datetime | None) -> str | None:
+        """With the zone, so that the session's own zone does not matter."""
+        plain = super().time(value)
+        return plain and plain + "+00"
+
+    def for_update_of(self, alias: str) -> str:
+        """Named, because the other side of the join is not a table."""
+        return f" FOR UPDATE OF {alias}"
+
+    def as_int(self, parameter: str) -> str:
+        """bigint."""
+        return f"CAST({parameter} AS bigint)"
+
+    def unpack(self, columns: Columns, parameter: str, alias: str) -> str:
+        """``json_to_recordset``."""
+        names = ", ".join(f"{name} {self._kinds[kind]}" for name, kind in columns.items())
+        return f"json_to_recordset(CAST(:{parameter} AS json)) AS {alias}({names})"
+
+    def interval(self, seconds: float) -> str:
+        """Microseconds, as an interval."""
+        return f"INTERVAL '{round(seconds * 1e6)} microseconds'"
+
+    def check_server(self, connection: Connection) -> str:
+        """PostgreSQL >= 12."""
+        version = connection.execute(text("SHOW server_version")).scalar_one()
+        return require_version("PostgreSQL", str(version), (12, 0))
+
+    def is_read_only(self, connection: Connection) -> bool:
+        """A replica in recovery, or ``default_transaction_read_only``."""
+        row = connection.execute(
+            text("SELECT pg_is_in_recovery(), current_setting('transaction_read_only')")
+        ).one()
+        return bool(row[0]) or row[1] == "on"
+
+    def prepare_elector(self, connection: Connection, lease_s: float) -> None:
+        """Transaction-local, so it also holds behind a pooler in transaction mode."""
+        lease_ms = int(lease_s * 1000)
+        statement_ms = max(100, lease_ms // 5)
+        connection.exec_driver_sql(
+            f"SET LOCAL idle_in_transaction_session_timeout = {lease_ms}; "
+            f"SET LOCAL statement_timeout = {statement_ms}"
+        )
+
+    def lock_migrations(self, connection: Connection, key: str, wait_s: int) -> bool:
+        """An advisory lock that ends with the transaction."""
+        connection.execute(text(f"SET LOCAL lock_timeout = {wait_s * 1000}"))
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtext(:key), 0)"), {"key": "gocron " + key}
+        )
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        return True
+
+
+class MySQL(Dialect):
+    """MySQL 8 and MariaDB 10.6 and later, through PyMySQL. Sessions run in UTC (``engine``)."""
+
+    name = "mysql"
+    clock = "SYSDATE(6)"
+    straight_join = "STRAIGHT_JOIN"
+    _kinds: ClassVar = {"int": "BIGINT", "text": "TEXT", "time": "DATETIME(6)"}
+
+    def assign(self, *columns: str, source: str) -> str:
+        """Qualified: both sides of the join have these columns."""
+        return ", ".join(f"t.{column} = {source}.{column}" for column in columns)
+
+    def as_int(self, parameter: str) -> str:
+        """SIGNED."""
+        return f"CAST({parameter} AS SIGNED)"
+
+    def ignore_conflicts(self, target: str, column: str) -> str:
+        """Not INSERT IGNORE: that would swallow every other error as well."""
+        return f" ON DUPLICATE KEY UPDATE {target}.{column} = {target}.{column}"
+
+    def unpack(self, columns: Columns, parameter: str, alias: str) -> str:
+        """``JSON_TABLE``."""
+        names = ", ".join(
+            f"{name} {self._kinds[kind]} PATH '$.{name}'" for name, kind in columns.items()
+        )
+        return f"JSON_TABLE(:{parameter}, '$[*]' COLUMNS ({names})) AS {alias}"
+
+    def update_from(self, target: str, source: str, on: str, assignments: str) -> str:
+        """A join; STRAIGHT_JOIN, because the optimizer cannot know how small ``source`` is."""
+        return f"UPDATE {source} STRAIGHT_JOIN {target} AS t ON {on} SET {assignments}"
+
+    def interval(self, seconds: float) -> str:
+        """Microseconds, as an interval."""
+        return f"INTERVAL {round(seconds * 1e6)} MICROSECOND"
+
+    def check_server(self, connection: Connection) -> str:
+        """MySQL >= 8.0 or MariaDB >= 10.6, with InnoDB as the engine of what we create."""
+        version = str(connection.execute(text("SELECT VERSION()")).scalar_one())
+        require_innodb(connection)
+        if "mariadb" in version.lower():
+            return require_version("MariaDB", version, (10, 6))
+        return require_version("MySQL", version, (8, 0))
+
+    def is_read_only(self, connection: Connection) -> bool:
+        """``read_only`` is ON; an account that may write all the same is none for a replica."""
+        return bool(connection.execute(text("SELECT @@global.read_only")).scalar_one())
+
+    def locks_are_local(self, connection: Connection) -> bool:
+        """Galera (``wsrep_on``) or group replication with several primaries."""
+        rows = connection.execute(
+            text(
+                "SHOW VARIABLES WHERE Variable_name IN "
+                "('wsrep_on', 'group_replication_single_primary_mode')"
+            )
+        ).all()
+        found = {str(name): str(value).upper() for name, value in rows}
+        return (
+            found.get("wsrep_on") in ("ON", "1")
+            or found.get("group_replication_single_primary_mode") == "OFF"
+        )
+
+    def prepare_elector(self, connection: Connection, lease_s: float) -> None:
+        """Session-wide; repeated in each transaction because a pooler may change sessions."""
+        connection.exec_driver_sql(f"SET SESSION wait_timeout = {max(1, math.ceil(lease_s))}")
+
+    def lock_migrations(self, connection: Connection, key: str, wait_s: int) -> bool:
+        """A named lock of the session: DDL commits, so a transaction cannot hold one."""
+        got = connection.execute(
+            text("SELECT GET_LOCK(:key, :wait)"), {"key": "gocron " + key, "wait": wait_s}
+        ).scalar_one()
+        return bool(got)
+
+    def unlock_migrations(self, connection: Connection, key: str) -> None:
+        """Release the named lock."""
+        connection.execute(text("SELECT RELEASE_LOCK(:key)"), {"key": "gocron " + key})
+
+
+class SQLite(Dialect):
+    """SQLite in WAL mode: one node, no election, transactions that write begin IMMEDIATE."""
+
+    name = "sqlite"
+    clock = "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
+    for_update = ""
+    skip_locked = ""
+    _kinds: ClassVar = {"int": "INTEGER", "text": "TEXT", "time": "TEXT"}
+
+    def unpack(self, columns: Columns, parameter: str, alias: str) -> str:
+        """``json_each``."""
+        names = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
+        return f"(SELECT {names} FROM json_each(:{parameter})) AS {alias}"
+
+    def check_server(self, connection: Connection) -> str:
+        """SQLite >= 3.35 (UPDATE FROM came with 3.33)."""
+        version = connection.execute(text("SELECT sqlite_version()")).scalar_one()
+        return require_version("SQLite", str(version), (3, 35))
+
+    def is_read_only(self, connection: Connection) -> bool:
+        """The file may not be written."""
+        return bool(connection.execute(text("PRAGMA query_only")).scalar_one())
+
+    def lock_migrations(self, connection: Connection, key: str, wait_s: int) -> bool:
+        """BEGIN IMMEDIATE has locked the file already."""
+        return True
+
+
+DIALECTS: dict[str, Dialect] = {
+    "postgres": PostgreSQL(),
+    "mysql": MySQL(),
+    "sqlite": SQLite(),
+}
+"""By the setting ``db.engine``."""

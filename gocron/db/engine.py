@@ -1,0 +1,201 @@
+"""Connections: engines made from settings, and the two kinds of transaction.
+
+An engine is made *after* the fork, by the child that uses it: a connection that two processes
+share is closed for both when one of them ends.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import NullPool
+
+from gocron.config import Settings
+from gocron.db.dialects import DIALECTS, Dialect
+from gocron.errors import DatabaseUnavailable
+
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_S = 20
+"""How long a statement may take before it counts as an outage; the elector is stricter."""
+
+DRIVERS = {"postgres": "postgresql+psycopg2", "mysql": "mysql+pymysql"}
+
+T = TypeVar("T")
+
+DEADLOCK_TRIES = 5
+
+DATABASE_ERRORS = (DBAPIError, PoolTimeout, DatabaseUnavailable)
+"""What any statement may raise when the database is away, slow or refusing."""
+
+DEADLOCKS = frozenset({"40P01", "40001", 1213})
+"""PostgreSQL SQLSTATE and MySQL code of transactions that may simply be tried again."""
+
+
+def url(settings: Settings) -> URL:
+    """The SQLAlchemy URL, with the driver named: the bare names mean other drivers by now."""
+    db = settings.db
+    if db.engine == "sqlite":
+        return URL.create("sqlite", database=str(settings.sqlite_path))
+    return URL.create(
+        DRIVERS[db.engine],
+        username=db.user,
+        password=db.password.get_secret_value(),
+        host=db.host,
+        port=db.port,
+        database=db.database,
+        query={"charset": db.charset} if db.engine == "mysql" else {},
+    )
+
+
+def connect_args(settings: Settings, *, silence_s: float) -> dict[str, Any]:
+    """Driver options; a peer that stays silent for ``silence_s`` counts as gone."""
+    if settings.db.engine == "postgres":
+        return {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "gocron",
+            "keepalives_idle": max(1, int(silence_s / 3)),
+            "keepalives_interval": max(1, int(silence_s / 6)),
+            "keepalives_count": 3,
+            "tcp_user_timeout": int(silence_s * 1000),
+        }
+    if settings.db.engine == "mysql":
+        return {
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "read_timeout": silence_s,
+            "write_timeout": silence_s,
+            "init_command": "SET time_zone = '+00:00', SESSION sql_mode = "
+            "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+        }
+    return {"timeout": STATEMENT_TIMEOUT_S, "check_same_thread": False}
+
+
+def make_engine(settings: Settings, *, size: int = 2, silence_s: float = 20.0) -> Engine:
+    """An engine with a pool of at most ``size`` connections.
+
+    READ COMMITTED everywhere: a plain SELECT after a wait must see what was waited for.
+    """
+    options: dict[str, Any] = {"pool_size": size, "max_overflow": 0, "pool_timeout": 5}
+    if settings.db.engine == "sqlite":
+        engine = create_engine(
+            url(settings), connect_args=connect_args(settings, silence_s=silence_s), **options
+        )
+        _teach_sqlite_transactions(engine)
+        return engine
+    return create_engine(
+        url(settings),
+        connect_args=connect_args(settings, silence_s=silence_s),
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        **options,
+    )
+
+
+def make_single_connection_engine(settings: Settings, *, silence_s: float) -> Engine:
+    """An engine without a pool: closing a connection closes it. For the elector."""
+    return create_engine(
+        url(settings),
+        connect_args=connect_args(settings, silence_s=silence_s),
+        isolation_level="READ COMMITTED",
+        poolclass=NullPool,
+    )
+
+
+def _teach_sqlite_transactions(engine: Engine) -> None:
+    """pysqlite begins transactions when it likes; we say BEGIN ourselves, and which one.
+
+    A transaction that will write has to begin IMMEDIATE: one that turns from reading to writing
+    fails at once when somebody else wrote meanwhile, however long the timeout is.
+    """
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+class Database:
+    """An engine together with its dialect: what every function of this package is given."""
+
+    def __init__(self, settings: Settings, *, size: int = 2, silence_s: float = 20.0) -> None:
+        self.dialect: Dialect = DIALECTS[settings.db.engine]
+        self.engine = make_engine(settings, size=size, silence_s=silence_s)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for looking; whatever it did is rolled back."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction; committed at the end, rolled back on any error."""
+        with self.engine.connect() as connection:
+            connection = connection.execution_options(sqlite_begin="IMMEDIATE")
+            with connection.begin():
+                yield connection
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in a write transaction; once more from the start after a deadlock."""
+        for _attempt in range(DEADLOCK_TRIES - 1):
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if not is_deadlock(error):
+                    raise
+        with self.write() as connection:
+            return work(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def is_deadlock(error: BaseException) -> bool:
+    """Whether the same transaction may succeed if it is simply tried again."""
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return False
+    code = getattr(error.orig, "pgcode", None) or (error.orig.args or (None,))[0]
+    return code in DEADLOCKS
+
+
+def describe(error: BaseException) -> str:
+    """A database error in one line, without the statement and without secrets."""
+    cause = getattr(error, "orig", None) or error
+    lines = re.sub(r"\s+", " ", str(cause)).strip()
+    return f"{type(cause).__name__}: {lines[:300]}"
+
+
+def unavailable(settings: Settings, error: BaseException) -> DatabaseUnavailable:
+    """The paragraph for somebody whose database cannot be reached."""
+    db = settings.db
+    place = (
+        str(settings.sqlite_path)
+        if db.engine == "sqlite"
+        else f"{db.user}@{db.host}:{db.port}/{db.database}"
+    )
+    hint = (
+        "Check that the folder exists and may be written by this user."
+        if db.engine == "sqlite"
+        else "Check GOCRON_DB_HOST, _PORT, _USER, _PASSWORD and _DATABASE (or db.* in "
+        "conf/app.ini), that the server is up, and that it accepts connections from this host."
+    )
+    return DatabaseUnavailable(
+        f"the {db.engine} database {place} cannot be used: {describe(error)}. {hint} "
+        "`gocron check` tries it again."
+    )

@@ -1,0 +1,230 @@
+"""The tables, as SQLAlchemy models. Times are UTC; see ``types.UtcDateTime``.
+
+A plain declarative base: elector, scheduler and runner use it without Flask, the web process
+gives it to Flask-SQLAlchemy. Hot paths use the statements in ``dialects`` instead of the ORM.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    true,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column
+
+from gocron.db.naming import table
+from gocron.db.types import BigKey, LongText, UtcDateTime
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+PLAIN_OPTIONS = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
+"""Row locks, every character, and names that compare alike on all three databases."""
+
+OPTIONS = PLAIN_OPTIONS | {"sqlite_autoincrement": True}
+"""For tables with generated keys: a key is never given out twice."""
+
+
+class Base(DeclarativeBase):
+    """Base of all models."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class Task(Base):
+    """A definition: when, what, with which policies.
+
+    ``next_fire_at`` is the cursor: the next slot that has no row in ``run`` yet. ``revision``
+    grows with every change of the definition.
+    """
+
+    __tablename__ = table("task")
+    __table_args__ = (Index(None, "enabled", "next_fire_at"), OPTIONS)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), unique=True)
+    spec: Mapped[str] = mapped_column(String(255))
+    timezone: Mapped[str] = mapped_column(String(64), default="UTC")
+    protocol: Mapped[str] = mapped_column(String(16), default="shell")
+    command: Mapped[str] = mapped_column(LongText)
+    working_dir: Mapped[str] = mapped_column(String(1024), default="")
+    environment: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    http_method: Mapped[str] = mapped_column(String(8), default="GET")
+    http_headers: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    http_body: Mapped[str] = deferred(mapped_column(LongText, default="", nullable=False))
+    http_statuses: Mapped[str] = mapped_column(String(255), default="200-299")
+    http_verify_tls: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    success_pattern: Mapped[str] = mapped_column(String(1024), default="")
+    timeout: Mapped[int] = mapped_column(Integer, default=0)
+    overlap: Mapped[str] = mapped_column(String(16), default="skip")
+    max_parallel: Mapped[int] = mapped_column(Integer, default=0)
+    misfire: Mapped[str] = mapped_column(String(16), default="run_once")
+    tag: Mapped[str] = mapped_column(String(64), default="", index=True)
+    remark: Mapped[str] = mapped_column(LongText, default="")
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    revision: Mapped[int] = mapped_column(Integer, default=1)
+    next_fire_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Run(Base):
+    """What became of a slot, or of a manual trigger. ``(task_id, scheduled_at, attempt)`` is
+    unique: whoever inserts the row has the slot, nobody else ever will."""
+
+    __tablename__ = table("run")
+    __table_args__ = (
+        UniqueConstraint("task_id", "scheduled_at", "attempt"),
+        Index(None, "state", "owner_id", "id"),
+        Index(None, "scheduled_at"),
+        OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigInteger)
+    task_name: Mapped[str] = mapped_column(String(128))
+    scheduled_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    start_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    trigger: Mapped[str] = mapped_column("trigger_kind", String(16))
+    triggered_by: Mapped[str] = mapped_column(String(64), default="")
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(String(512), default="")
+    owner_id: Mapped[int | None] = mapped_column(BigInteger)
+    term: Mapped[int | None] = mapped_column(BigInteger)
+    revision: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    exit_code: Mapped[int | None] = mapped_column(Integer)
+    missed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    missed_count: Mapped[int | None] = mapped_column(Integer)
+    output_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    stop_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    stop_requested_by: Mapped[str] = mapped_column(String(64), default="")
+
+
+class RunOutput(Base):
+    """A piece of a run's output, in order of ``seq``; concatenated they are what is kept of it."""
+
+    __tablename__ = table("run_output")
+    __table_args__ = (PLAIN_OPTIONS,)
+
+    run_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    content: Mapped[str] = mapped_column(LongText)
+
+
+class Node(Base):
+    """A member of the cluster, by name. ``incarnation`` is drawn anew at every start: an older
+    process of the same name can neither start runs nor report itself alive."""
+
+    __tablename__ = table("node")
+    __table_args__ = (OPTIONS,)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), unique=True)
+    incarnation: Mapped[str] = mapped_column(String(32))
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int] = mapped_column(Integer)
+    boot_id: Mapped[str] = mapped_column(String(64))
+    version: Mapped[str] = mapped_column(String(32))
+    port: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    running: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class SchedulerLock(Base):
+    """The one row that decides who leads; see ``lock``."""
+
+    __tablename__ = table("scheduler_lock")
+    __table_args__ = (PLAIN_OPTIONS,)
+
+    lock_name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    locked_by: Mapped[str | None] = mapped_column(String(300))
+    node_name: Mapped[str | None] = mapped_column(String(128))
+    term: Mapped[int] = mapped_column(BigInteger, default=0)
+    locked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    renewed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Leadership(Base):
+    """History: who led when, and why it ended."""
+
+    __tablename__ = table("leadership")
+    __table_args__ = (OPTIONS,)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    term: Mapped[int] = mapped_column(BigInteger, index=True)
+    locked_by: Mapped[str] = mapped_column(String(300))
+    node_name: Mapped[str] = mapped_column(String(128))
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    end_reason: Mapped[str] = mapped_column(String(255), default="")
+
+
+class User(Base):
+    """Somebody who may use the panel. ``token_version`` grows whenever sessions must end."""
+
+    __tablename__ = table("user")
+    __table_args__ = (OPTIONS,)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    username: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str] = mapped_column(String(254), default="")
+    password_hash: Mapped[str] = deferred(mapped_column(String(255), nullable=False))
+    role: Mapped[str] = mapped_column(String(16), default="admin")
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    token_version: Mapped[int] = mapped_column(Integer, default=1)
+    failed_logins: Mapped[int] = mapped_column(Integer, default=0)
+    locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_login_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Setting(Base):
+    """What all nodes share and no file holds: one value a name."""
+
+    __tablename__ = table("setting")
+    __table_args__ = (PLAIN_OPTIONS,)
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class AuditLog(Base):
+    """Append-only: who changed what, from where."""
+
+    __tablename__ = table("audit_log")
+    __table_args__ = (OPTIONS,)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    actor: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str] = mapped_column(String(64), default="")
+    node_name: Mapped[str] = mapped_column(String(128), default="")
+    action: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str] = mapped_column(String(160))
+    detail: Mapped[dict[str, object]] = mapped_column(JSON, default=dict)

@@ -1,0 +1,209 @@
+"""The members of the cluster: who they are, whether they live.
+
+A node is known by its name. Registering draws a new ``incarnation``; whatever is left of an
+earlier one can neither start runs nor report itself alive. Two live nodes with one name are told
+apart by watching whether the other's heartbeat moves.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from gocron.core.identity import Identity
+from gocron.db.engine import Database
+from gocron.db.naming import table
+from gocron.errors import IdentityTaken
+
+HEARTBEAT_S = 5.0
+LOST_AFTER_S = 15.0
+"""A node whose heartbeat has not moved for this long is gone, and so is what it was running."""
+
+WATCH_S = HEARTBEAT_S + 2.0
+
+
+def boot_id() -> str:
+    """Which boot of which machine, and which process namespace, pids of this process belong to.
+    A container that was started again has a new one, even on the same machine."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A node about to register."""
+
+    name: str
+    host: str
+    pid: int
+    port: int
+    version: str
+
+
+def register(
+    database: Database, newcomer: Newcomer, sleep: Callable[[float], None] = time.sleep
+) -> Identity:
+    """Take the name for this start of the node. Raises ``IdentityTaken`` if a live node has it.
+
+    Watches for up to ``WATCH_S`` seconds when it cannot be told at once.
+    """
+    waited = 0.0
+    seen: datetime | None = None
+    while True:
+        found = _find(database, newcomer.name)
+        if found is None or not _may_be_alive(database, found, newcomer):
+            break
+        beat = database.dialect.instant(found.heartbeat_at)
+        if seen is not None and beat != seen:
+            raise IdentityTaken(
+                f"another live node calls itself {newcomer.name!r} ({found.host}, process "
+                f"{found.pid}); give this one a name of its own: GOCRON_NODE_NAME or node.name "
+                "in conf/app.ini"
+            )
+        if waited >= WATCH_S:
+            break
+        seen = beat
+        sleep(0.25)
+        waited += 0.25
+    return _write(database, newcomer)
+
+
+def _find(database: Database, name: str) -> Row[Any] | None:
+    with database.read() as connection:
+        return connection.execute(
+            text(
+                f"SELECT id, host, pid, boot_id, heartbeat_at, stopped_at, "
+                f"{database.dialect.clock} AS now FROM {table('node')} WHERE name = :name"
+            ),
+            {"name": name},
+        ).one_or_none()
+
+
+def _may_be_alive(database: Database, found: Row[Any], newcomer: Newcomer) -> bool:
+    if found.stopped_at is not None:
+        return False
+    moment = database.dialect.instant
+    if moment(found.now) - moment(found.heartbeat_at) > timedelta(seconds=LOST_AFTER_S):
+        return False
+    if found.boot_id == boot_id():
+        return found.pid != newcomer.pid and _process_exists(found.pid)
+    # The same host name under another boot or another container: its processes may be gone, but
+    # only its silence proves that.
+    return True
+
+
+def _process_exists(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
+
+
+def _write(database: Database, newcomer: Newcomer) -> Identity:
+    incarnation = uuid.uuid4().hex
+    values = {
+        "name": newcomer.name,
+        "incarnation": incarnation,
+        "host": newcomer.host[:255],
+        "pid": newcomer.pid,
+        "boot_id": boot_id(),
+        "version": newcomer.version[:32],
+        "port": newcomer.port,
+    }
+
+    def work(connection: Connection) -> int:
+        clock = database.dialect.clock
+        columns = ", ".join(values)
+        connection.execute(
+            text(
+                f"INSERT INTO {table('node')} ({columns}, started_at, heartbeat_at, running) "
+                f"SELECT {', '.join(':' + column for column in values)}, {clock}, {clock}, 0 "
+                f"WHERE NOT EXISTS (SELECT 1 FROM {table('node')} WHERE name = :name)"
+            ),
+            values,
+        )
+        assignments = ", ".join(f"{column} = :{column}" for column in values)
+        connection.execute(
+            text(
+                f"UPDATE {table('node')} SET {assignments}, started_at = {clock}, "
+                f"heartbeat_at = {clock}, stopped_at = NULL, running = 0 WHERE name = :name"
+            ),
+            values,
+        )
+        return int(
+            connection.execute(
+                text(f"SELECT id FROM {table('node')} WHERE name = :name"), values
+            ).scalar_one()
+        )
+
+    node_id = database.transact(work)
+    return Identity(node_id, newcomer.name, incarnation, newcomer.host, newcomer.pid)
+
+
+def heartbeat(database: Database, me: Identity, running: int) -> bool:
+    """Say that this node lives; False if the name belongs to a later start of it, or to another
+    node (then this one must not go on)."""
+
+    def work(connection: Connection) -> bool:
+        updated = connection.execute(
+            text(
+                f"UPDATE {table('node')} SET heartbeat_at = {database.dialect.clock}, "
+                "running = :running, stopped_at = NULL "
+                "WHERE id = :id AND incarnation = :incarnation"
+            ),
+            {"running": running, "id": me.id, "incarnation": me.incarnation},
+        ).rowcount
+        return updated == 1
+
+    return database.transact(work)
+
+
+def stopped(database: Database, me: Identity) -> None:
+    """The node has ended in good order."""
+    database.transact(
+        lambda connection: connection.execute(
+            text(
+                f"UPDATE {table('node')} SET stopped_at = {database.dialect.clock}, running = 0 "
+                "WHERE id = :id AND incarnation = :incarnation"
+            ),
+            {"id": me.id, "incarnation": me.incarnation},
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """A node's last sign of life, by the database's clock."""
+
+    node_id: int
+    name: str
+    heartbeat_at: datetime
+    age_s: float
+    stopped: bool
+
+
+def pulses(database: Database) -> list[Pulse]:
+    """All nodes' signs of life."""
+    moment = database.dialect.instant
+    with database.read() as connection:
+        found = connection.execute(
+            text(
+                f"SELECT id, name, heartbeat_at, stopped_at, {database.dialect.clock} AS now "
+                f"FROM {table('node')}"
+            )
+        ).all()
+    return [
+        Pulse(
+            row.id,
+            row.name,
+            moment(row.heartbeat_at),
+            (moment(row.now) - moment(row.heartbeat_at)).total_seconds(),
+            row.stopped_at is not None,
+        )
+        for row in found
+    ]

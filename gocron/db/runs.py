@@ -1,0 +1,439 @@
+"""What the runner and the scheduler do with runs: adopt, load, start, finish, mark lost.
+
+Every change is a compare-and-set on state and owner: whoever comes second changes nothing.
+A start is also fenced by the node's incarnation, so a runner that was left over from an earlier
+life of the node (stopped, then resumed) cannot start anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from gocron.core.firing import QueuedRun
+from gocron.core.identity import Identity
+from gocron.core.states import RunState, Trigger
+from gocron.db.claims import Claimant, require_term
+from gocron.db.dialects import Columns, Dialect
+from gocron.db.engine import Database
+from gocron.db.naming import table
+
+IDS: Columns = {"id": "int", "revision": "int"}
+ENDS: Columns = {
+    "id": "int",
+    "state": "text",
+    "reason": "text",
+    "exit_code": "int",
+    "finished_at": "time",
+    "output_bytes": "int",
+}
+CHUNKS: Columns = {"run_id": "int", "seq": "int", "content": "text"}
+
+
+@dataclass(frozen=True)
+class QueuedWork:
+    """A queued run with the definition it will execute."""
+
+    id: int
+    task_id: int
+    task_name: str
+    scheduled_at: datetime
+    start_at: datetime
+    attempt: int
+    scheduled: bool
+    term: int
+    revision: int
+    protocol: str
+    command: str
+    working_dir: str
+    environment: dict[str, str]
+    http_method: str
+    http_headers: dict[str, str]
+    http_body: str
+    http_statuses: str
+    http_verify_tls: bool
+    success_pattern: str
+    timeout: int
+    overlap: str
+    max_parallel: int
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended, ready to be written (or spooled)."""
+
+    id: int
+    state: str
+    reason: str
+    exit_code: int | None
+    finished_at: datetime
+    output_bytes: int
+
+
+# the scheduler's side ---------------------------------------------------------------------------
+
+
+def orphans(database: Database, node_id: int) -> list[QueuedRun]:
+    """Queued runs that this leader's node does not own yet: of nodes that led before, manual
+    runs, runs that were handed back."""
+    with database.read() as connection:
+        found = connection.execute(
+            text(
+                "SELECT r.id, r.task_id, r.trigger_kind, r.start_at, t.next_fire_at "
+                f"FROM {table('run')} r LEFT JOIN {table('task')} t ON t.id = r.task_id "
+                "WHERE r.state = :queued AND (r.owner_id IS NULL OR r.owner_id <> :node) "
+                "ORDER BY r.id LIMIT 10000"
+            ),
+            {"queued": RunState.QUEUED, "node": node_id},
+        ).all()
+    moment = database.dialect.read_time
+    return [
+        QueuedRun(
+            row.id,
+            row.task_id,
+            row.trigger_kind == Trigger.SCHEDULE,
+            database.dialect.instant(row.start_at),
+            moment(row.next_fire_at),
+        )
+        for row in found
+    ]
+
+
+def adopt(
+    database: Database, claimant: Claimant, run_ids: Sequence[int], missed: Sequence[int]
+) -> int:
+    """Make queued runs ours, and write off those that have become too late. How many were
+    adopted. Raises ``TermOver``."""
+
+    def work(connection: Connection) -> int:
+        require_term(connection, claimant.term)
+        dialect = database.dialect
+        if missed:
+            _update_by_id(
+                connection,
+                dialect,
+                missed,
+                f"state = :missed, finished_at = {dialect.clock}, "
+                "reason = 'nobody started it in time; a newer slot runs instead'",
+                "t.state = :queued",
+                {"missed": RunState.MISSED, "queued": RunState.QUEUED},
+            )
+        if not run_ids:
+            return 0
+        return _update_by_id(
+            connection,
+            dialect,
+            run_ids,
+            "owner_id = :node, term = :term",
+            "t.state = :queued",
+            {"queued": RunState.QUEUED, "node": claimant.node_id, "term": claimant.term},
+        )
+
+    return database.transact(work)
+
+
+def mark_lost(database: Database, node_ids: Sequence[int], reason: str) -> int:
+    """End the running runs of nodes that are gone; how many there were."""
+
+    def work(connection: Connection) -> int:
+        changed = 0
+        for node_id in node_ids:
+            changed += connection.execute(
+                text(
+                    f"UPDATE {table('run')} SET state = :lost, reason = :reason, "
+                    f"finished_at = {database.dialect.clock} "
+                    "WHERE state = :running AND owner_id = :node"
+                ),
+                {
+                    "lost": RunState.LOST,
+                    "running": RunState.RUNNING,
+                    "node": node_id,
+                    "reason": reason[:512],
+                },
+            ).rowcount
+        return changed
+
+    return database.transact(work)
+
+
+def nodes_with_running(database: Database, except_node: int) -> list[int]:
+    """Ids of other nodes that own running runs."""
+    with database.read() as connection:
+        return list(
+            connection.execute(
+                text(
+                    f"SELECT DISTINCT owner_id FROM {table('run')} "
+                    "WHERE state = :running AND owner_id <> :node"
+                ),
+                {"running": RunState.RUNNING, "node": except_node},
+            ).scalars()
+        )
+
+
+# the runner's side ------------------------------------------------------------------------------
+
+
+def queued_ids(database: Database, node_id: int) -> list[int]:
+    """Ids of the queued runs that this node owns."""
+    with database.read() as connection:
+        return list(
+            connection.execute(
+                text(
+                    f"SELECT id FROM {table('run')} WHERE state = :queued AND owner_id = :node "
+                    "ORDER BY id LIMIT 20000"
+                ),
+                {"queued": RunState.QUEUED, "node": node_id},
+            ).scalars()
+        )
+
+
+WORK_COLUMNS = (
+    "protocol, t.command, t.working_dir, t.environment, t.http_method, t.http_headers, "
+    "t.http_body, t.http_statuses, t.http_verify_tls, t.success_pattern, t.timeout, t.overlap, "
+    "t.max_parallel"
+)
+
+
+def load(database: Database, run_ids: Sequence[int]) -> list[QueuedWork]:
+    """The definitions behind queued runs. A run whose task is gone is not among them."""
+    dialect = database.dialect
+    with database.read() as connection:
+        found = connection.execute(
+            text(
+                "SELECT r.id, r.task_id, t.name AS task_name, r.scheduled_at, r.start_at, "
+                "r.attempt, r.trigger_kind, r.term, t.revision, t."
+                f"{WORK_COLUMNS} FROM {dialect.unpack(IDS, 'ids', 'i')} "
+                f"{dialect.straight_join} {table('run')} r ON r.id = i.id "
+                f"{dialect.straight_join} {table('task')} t ON t.id = r.task_id "
+                "WHERE r.state = :queued"
+            ),
+            {"ids": _pack_ids(dialect, run_ids), "queued": RunState.QUEUED},
+        ).all()
+    return [_work(dialect, row._asdict()) for row in found]
+
+
+def _work(dialect: Dialect, row: dict[str, Any]) -> QueuedWork:
+    return QueuedWork(
+        **row
+        | {
+            "scheduled_at": dialect.instant(row["scheduled_at"]),
+            "start_at": dialect.instant(row["start_at"]),
+            "environment": dialect.read_json(row["environment"]),
+            "http_headers": dialect.read_json(row["http_headers"]),
+            "http_verify_tls": bool(row["http_verify_tls"]),
+            "term": row["term"] or 0,
+            "scheduled": row.pop("trigger_kind") == Trigger.SCHEDULE,
+        }
+    )
+
+
+def running_elsewhere(connection: Connection, node_id: int) -> dict[int, int]:
+    """Task id -> how many of its runs are running on other nodes."""
+    found = connection.execute(
+        text(
+            f"SELECT task_id, COUNT(*) AS n FROM {table('run')} "
+            "WHERE state = :running AND owner_id <> :node GROUP BY task_id"
+        ),
+        {"running": RunState.RUNNING, "node": node_id},
+    )
+    return {row.task_id: row.n for row in found}
+
+
+def start(
+    connection: Connection,
+    dialect: Dialect,
+    me: Identity,
+    works: Sequence[QueuedWork],
+) -> set[int]:
+    """``queued`` -> ``running`` for runs that are still ours; ids of those that matched.
+
+    The rows are locked before they are changed, so what we return is exactly what was changed:
+    not every server can return the rows of an UPDATE.
+    """
+    ids = dialect.pack(IDS, ((work.id, work.revision) for work in works))
+    matched = connection.execute(
+        text(
+            f"SELECT t.id FROM {dialect.unpack(IDS, 'ids', 'i')} "
+            f"{dialect.straight_join} {table('run')} t ON t.id = i.id "
+            "WHERE t.state = :queued AND t.owner_id = :node AND EXISTS (SELECT 1 FROM "
+            f"{table('node')} n WHERE n.id = :node AND n.incarnation = :incarnation)"
+            f"{dialect.for_update_of('t')}"
+        ),
+        {
+            "ids": ids,
+            "queued": RunState.QUEUED,
+            "node": me.id,
+            "incarnation": me.incarnation,
+        },
+    )
+    ours = set(matched.scalars())
+    if ours:
+        revisions = {work.id: work.revision for work in works}
+        connection.execute(
+            text(
+                dialect.update_from(
+                    table("run"),
+                    dialect.unpack(IDS, "ids", "i"),
+                    "t.id = i.id",
+                    f"state = :running, started_at = {dialect.clock}, "
+                    + dialect.assign("revision", source="i"),
+                )
+            ),
+            {
+                "ids": dialect.pack(IDS, ((run_id, revisions[run_id]) for run_id in ours)),
+                "running": RunState.RUNNING,
+            },
+        )
+    return ours
+
+
+def skip(connection: Connection, dialect: Dialect, node_id: int, skipped: dict[int, str]) -> None:
+    """``queued`` -> ``skipped`` for runs that are still ours, each with its reason."""
+    by_reason: dict[str, list[int]] = {}
+    for run_id, reason in skipped.items():
+        by_reason.setdefault(reason, []).append(run_id)
+    for reason, run_ids in by_reason.items():
+        _update_by_id(
+            connection,
+            dialect,
+            run_ids,
+            f"state = :skipped, reason = :reason, finished_at = {dialect.clock}",
+            "t.state = :queued AND t.owner_id = :node",
+            {
+                "skipped": RunState.SKIPPED,
+                "queued": RunState.QUEUED,
+                "reason": reason,
+                "node": node_id,
+            },
+        )
+
+
+def hand_back(database: Database, node_id: int, run_ids: Sequence[int]) -> None:
+    """Give queued runs up: they became too late here, the leader decides what becomes of them."""
+    database.transact(
+        lambda connection: _update_by_id(
+            connection,
+            database.dialect,
+            run_ids,
+            "owner_id = NULL",
+            "t.state = :queued AND t.owner_id = :node",
+            {"queued": RunState.QUEUED, "node": node_id},
+        )
+    )
+
+
+def finish(database: Database, node_id: int, ends: Sequence[End]) -> None:
+    """``running`` -> ended, for runs that are still ours. Safe to repeat."""
+    dialect = database.dialect
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            text(
+                dialect.update_from(
+                    table("run"),
+                    dialect.unpack(ENDS, "ends", "e"),
+                    "t.id = e.id AND t.state = :running AND t.owner_id = :node",
+                    dialect.assign(
+                        "state", "reason", "exit_code", "finished_at", "output_bytes", source="e"
+                    ),
+                )
+            ),
+            {
+                "ends": dialect.pack(
+                    ENDS,
+                    (
+                        (
+                            end.id,
+                            end.state,
+                            end.reason[:512],
+                            end.exit_code,
+                            end.finished_at,
+                            end.output_bytes,
+                        )
+                        for end in sorted(ends, key=lambda end: end.id)
+                    ),
+                ),
+                "running": RunState.RUNNING,
+                "node": node_id,
+            },
+        )
+
+    database.transact(work)
+
+
+def mark_unstarted(database: Database, node_id: int, run_ids: Sequence[int]) -> int:
+    """End those of ``run_ids`` that the database shows as running here although no command was
+    started for them; how many there were."""
+    return database.transact(
+        lambda connection: _update_by_id(
+            connection,
+            database.dialect,
+            run_ids,
+            f"state = :lost, finished_at = {database.dialect.clock}, "
+            "reason = 'the database went away at the moment of the start; nothing was started'",
+            "t.state = :running AND t.owner_id = :node",
+            {"lost": RunState.LOST, "running": RunState.RUNNING, "node": node_id},
+        )
+    )
+
+
+def write_output(
+    database: Database, add: Sequence[tuple[int, int, str]], drop: Sequence[tuple[int, int]]
+) -> None:
+    """Add pieces (run, seq, text) and drop those that fell out of the kept tail. Repeatable."""
+    dialect = database.dialect
+
+    def work(connection: Connection) -> None:
+        if add:
+            connection.execute(
+                text(
+                    f"INSERT INTO {table('run_output')} (run_id, seq, content) "
+                    f"SELECT c.run_id, c.seq, c.content FROM {dialect.unpack(CHUNKS, 'rows', 'c')} "
+                    f"WHERE 1 = 1{dialect.ignore_conflicts(table('run_output'), 'seq')}"
+                ),
+                {"rows": dialect.pack(CHUNKS, add)},
+            )
+        for run_id, seq in drop:
+            connection.execute(
+                text(f"DELETE FROM {table('run_output')} WHERE run_id = :run AND seq = :seq"),
+                {"run": run_id, "seq": seq},
+            )
+
+    database.transact(work)
+
+
+def stop_requests(database: Database, node_id: int) -> dict[int, str]:
+    """Running runs of this node that somebody wants stopped: id -> who."""
+    with database.read() as connection:
+        found = connection.execute(
+            text(
+                f"SELECT id, stop_requested_by FROM {table('run')} WHERE state = :running "
+                "AND owner_id = :node AND stop_requested_at IS NOT NULL"
+            ),
+            {"running": RunState.RUNNING, "node": node_id},
+        )
+        return {row.id: row.stop_requested_by for row in found}
+
+
+def _pack_ids(dialect: Dialect, run_ids: Sequence[int]) -> str:
+    return dialect.pack(IDS, ((run_id, 0) for run_id in sorted(run_ids)))
+
+
+def _update_by_id(
+    connection: Connection,
+    dialect: Dialect,
+    run_ids: Sequence[int],
+    assignments: str,
+    condition: str,
+    values: dict[str, Any],
+) -> int:
+    statement = dialect.update_from(
+        table("run"), dialect.unpack(IDS, "ids", "i"), f"t.id = i.id AND {condition}", assignments
+    )
+    return connection.execute(
+        text(statement), values | {"ids": _pack_ids(dialect, run_ids)}
+    ).rowcount

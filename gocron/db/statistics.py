@@ -1,0 +1,53 @@
+"""Counts for metrics and the panel's first page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from gocron.core.states import RunState
+from gocron.db.engine import Database
+from gocron.db.naming import table
+
+WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Runs by state (ended ones: of the last hour), and tasks."""
+
+    runs: dict[str, int] = field(default_factory=dict)
+    tasks_enabled: int = 0
+    tasks_disabled: int = 0
+
+
+def recent(database: Database) -> Counts:
+    """Unfinished runs, and those created within ``WINDOW``, by state; enabled and disabled tasks."""
+    run, dialect = table("run"), database.dialect
+    with database.read() as connection:
+        since = dialect.now(connection) - WINDOW
+        found = connection.execute(
+            text(
+                f"SELECT state, COUNT(*) AS n FROM {run} "
+                "WHERE scheduled_at >= :since GROUP BY state"
+            ),
+            {"since": dialect.time(since)},
+        ).all()
+        unfinished = connection.execute(
+            text(
+                f"SELECT state, COUNT(*) AS n FROM {run} WHERE state IN (:queued, :running) "
+                "GROUP BY state"
+            ),
+            {"queued": RunState.QUEUED, "running": RunState.RUNNING},
+        ).all()
+        tasks = connection.execute(
+            text(f"SELECT enabled, COUNT(*) AS n FROM {table('task')} GROUP BY enabled")
+        ).all()
+    runs = dict.fromkeys(map(str, RunState), 0)
+    runs.update({row.state: row.n for row in found})
+    runs.update({str(state): 0 for state in (RunState.QUEUED, RunState.RUNNING)})
+    runs.update({row.state: row.n for row in unfinished})
+    by_enabled = {bool(row.enabled): row.n for row in tasks}
+    return Counts(runs, by_enabled.get(True, 0), by_enabled.get(False, 0))

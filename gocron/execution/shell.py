@@ -1,0 +1,240 @@
+"""Commands: ``/bin/sh -c``, in a session and process group of their own.
+
+No ``preexec_fn`` and nothing else that would take subprocess off its vfork path: starting a
+command must stay cheap, however large this process is. The end of a command is the end of its
+shell; what it left behind in its group (a background job that still holds the pipe) is ended a
+moment later, so that a run closes on time and nothing goes on unattended. A daemon that made a
+session of its own is left alone, as cron does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+
+from gocron.core.states import RunState
+from gocron.execution.base import Done, Handle, Job, Outcome, OutputSink
+from gocron.execution.environment import build
+
+TERM_GRACE_S = 5.0
+"""Between SIGTERM and SIGKILL."""
+
+STRAGGLER_GRACE_S = 1.0
+"""How long leftovers of the group may hold the pipe after the command itself has ended."""
+
+PIECE = 65_536
+
+
+class ShellExecutor:
+    """Starts commands on the running event loop."""
+
+    def __init__(self, daemon_environment: Mapping[str, str], allow_root: bool) -> None:
+        self._environment = dict(daemon_environment)
+        self._refusal = (
+            "commands are not run as root: start gocron as a plain user, or allow it with "
+            "GOCRON_ALLOW_ROOT=1"
+            if os.geteuid() == 0 and not allow_root
+            else ""
+        )
+
+    def start(self, job: Job, output: OutputSink, done: Done) -> Handle:
+        """Spawn; a command that cannot be spawned ends at once as failed, with the reason."""
+        loop = asyncio.get_running_loop()
+        if self._refusal:
+            loop.call_soon(done, Outcome(RunState.FAILED, self._refusal))
+            return NothingStarted()
+        try:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", job.command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                cwd=job.working_dir or None,
+                env=build(job, self._environment),
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            place = f" in {job.working_dir}" if job.working_dir else ""
+            reason = f"the command could not be started{place}: {error}"
+            loop.call_soon(done, Outcome(RunState.FAILED, reason))
+            return NothingStarted()
+        return Command(loop, process, job.timeout_s, output, done)
+
+    def close(self) -> None:
+        """Nothing is held between commands."""
+
+
+class NothingStarted:
+    """The handle of a job that ended before it began."""
+
+    def stop(self, state: RunState, reason: str) -> None:
+        """There is nothing to stop."""
+
+    def kill(self, state: RunState, reason: str) -> None:
+        """There is nothing to kill."""
+
+
+class Command:
+    """One running command: waits for its end and for the end of its output."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        process: subprocess.Popen[bytes],
+        timeout_s: int,
+        output: OutputSink,
+        done: Done,
+    ) -> None:
+        assert process.stdout is not None
+        self._loop = loop
+        self._process = process
+        self._pid = process.pid
+        self._output = output
+        self._done = done
+        self._timeout_s = timeout_s
+        self._timers: list[asyncio.TimerHandle] = []
+        self._verdict: Outcome | None = None
+        """What the run will be, when it is we who end it."""
+        self._exited = False
+        self._pipe: int | None = process.stdout.fileno()
+        os.set_blocking(self._pipe, False)
+        loop.add_reader(self._pipe, self._read)
+        self._pidfd = os.pidfd_open(process.pid)
+        loop.add_reader(self._pidfd, self._reap)
+        if timeout_s:
+            self._timers.append(loop.call_later(timeout_s, self._time_out))
+
+    def stop(self, state: RunState, reason: str) -> None:
+        """SIGTERM to the group; SIGKILL after a grace."""
+        if self._verdict is None and not self._exited:
+            self._verdict = Outcome(state, reason)
+            self._signal_group(signal.SIGTERM)
+            self._timers.append(
+                self._loop.call_later(TERM_GRACE_S, self._signal_group, signal.SIGKILL)
+            )
+
+    def kill(self, state: RunState, reason: str) -> None:
+        """SIGKILL to the group."""
+        if self._verdict is None:
+            self._verdict = Outcome(state, reason)
+        self._signal_group(signal.SIGKILL)
+
+    def _time_out(self) -> None:
+        self.stop(RunState.TIMEOUT, f"not finished after {self._timeout_s} s (timeout)")
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        # The group outlives its leader as long as it has members, and its number is not reused
+        # while the leader is unreaped or a member lives.
+        try:
+            os.killpg(self._pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+    def _group_lives(self) -> bool:
+        try:
+            os.killpg(self._pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+    def _read(self) -> None:
+        assert self._pipe is not None
+        try:
+            piece = os.read(self._pipe, PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            piece = b""
+        if piece:
+            self._output(piece)
+            return
+        self._close_pipe()
+        if self._exited:
+            self._finish()
+
+    def _reap(self) -> None:
+        self._loop.remove_reader(self._pidfd)
+        os.close(self._pidfd)
+        # Before the leader is reaped, its pid cannot be somebody else's group.
+        self._signal_group(signal.SIGTERM)
+        self._process.wait()
+        self._exited = True
+        self._cancel_timers()
+        if self._group_lives():
+            self._loop.call_later(STRAGGLER_GRACE_S, self._signal_group, signal.SIGKILL)
+        if self._pipe is None:
+            self._finish()
+        else:
+            self._read_rest()
+
+    def _read_rest(self) -> None:
+        """Most commands end with their pipe drained and closed: do not wait a loop for that."""
+        while self._pipe is not None:
+            try:
+                piece = os.read(self._pipe, PIECE)
+            except BlockingIOError:
+                self._timers.append(self._loop.call_later(STRAGGLER_GRACE_S, self._give_up))
+                return
+            except OSError:
+                piece = b""
+            if not piece:
+                self._close_pipe()
+                break
+            self._output(piece)
+        self._finish()
+
+    def _give_up(self) -> None:
+        """Somebody still holds the pipe: end the group, and close without it."""
+        self._signal_group(signal.SIGKILL)
+        if self._pipe is not None:
+            self._close_pipe()
+            self._output(
+                b"\n[gocron: a process that the command left behind held its output open]\n"
+            )
+            self._finish()
+
+    def _close_pipe(self) -> None:
+        assert self._pipe is not None
+        assert self._process.stdout is not None
+        self._loop.remove_reader(self._pipe)
+        self._process.stdout.close()
+        self._pipe = None
+
+    def _cancel_timers(self) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    def _finish(self) -> None:
+        self._cancel_timers()
+        self._done(self._verdict_with(self._process.returncode))
+
+    def _verdict_with(self, code: int) -> Outcome:
+        if self._verdict is not None:
+            return Outcome(self._verdict.state, self._verdict.reason, code)
+        if code == 0:
+            return Outcome(RunState.SUCCESS, "", 0)
+        return Outcome(RunState.FAILED, describe_exit(code), code)
+
+
+def describe_exit(code: int) -> str:
+    """An exit code as Python reports it (negative: signal), in words."""
+    if code < 0:
+        return f"ended by signal {_signal_name(-code)}"
+    if code == 126:
+        return "exit code 126: found, but not executable"
+    if code == 127:
+        return "exit code 127: command not found"
+    if code > 128 and code - 128 in {number.value for number in signal.Signals}:
+        return f"exit code {code} (as after signal {_signal_name(code - 128)})"
+    return f"exit code {code}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"{number} ({signal.Signals(number).name})"
+    except ValueError:
+        return str(number)

@@ -1,0 +1,147 @@
+"""A node, put together: settings, socket, preparation, children, supervisor.
+
+The only place that knows all the parts. Modules that need the database are imported after the
+fork, by the child that uses them: the parent stays small and free of connections.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import logging
+import os
+import shutil
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gocron.board import Board
+from gocron.config import Settings
+from gocron.errors import HomeNotWritable, IdentityTaken, PortInUse
+from gocron.supervisor.child import ChildSpec
+from gocron.supervisor.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from gocron.processes.base import Shared
+    from gocron.processes.prepare import Prepared
+
+log = logging.getLogger("gocron.parent")
+
+BACKLOG = 128
+
+
+def serve(settings: Settings, announce: Callable[[Prepared], None]) -> int:
+    """Run a node until it is told to stop; its exit code. ``announce`` is called once when it is
+    about to start. Raises ``GocronError`` for everything that keeps it from starting."""
+    folder = prepare_home(settings)
+    listener = bind(settings.web_host, settings.web_port)
+    guard = lock_sqlite(settings) if settings.single_node else None
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_fresh(folder / "metrics"))
+
+    from gocron.processes.prepare import prepare_in_child
+
+    prepared = prepare_in_child(settings)
+    announce(prepared)
+    code = Supervisor(
+        child_specs(settings, prepared, listener, board := Board()),
+        board,
+        alone_term=prepared.alone_term,
+        drain_s=settings.drain_s,
+    ).run()
+    if guard is not None:
+        os.close(guard)
+    return code
+
+
+def child_specs(
+    settings: Settings, prepared: Prepared, listener: socket.socket, board: Board
+) -> list[ChildSpec]:
+    """The children, in the order they are started."""
+    from gocron.processes.base import Shared
+
+    shared = Shared(settings, prepared.identity, board, (listener,), os.pipe(), prepared.alone_term)
+    names = ["scheduler", "runner", "web"]
+    if not prepared.alone_term:
+        names.insert(0, "elector")
+    return [ChildSpec(name, _entry(name, shared)) for name in names]
+
+
+def _entry(name: str, shared: Shared) -> Callable[[int, int, int], int]:
+    def run(lifeline: int, status: int, parent: int) -> int:
+        from gocron.processes.base import Links
+
+        if name != "web":
+            for listener in shared.sockets:
+                listener.close()
+        # The other end of the wake pipe belongs to the sibling.
+        for descriptor, owner in zip(shared.wake_runner, ("runner", "scheduler"), strict=True):
+            if name != owner:
+                os.close(descriptor)
+        module = importlib.import_module(f"gocron.processes.{name}")
+        return int(module.run(Links(lifeline, status, parent), shared))
+
+    return run
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Make the home folder; the node's own folder inside it. Raises ``HomeNotWritable``."""
+    from gocron.core.paths import node_folder
+
+    folder = node_folder(settings.home, settings.node_name)
+    try:
+        for path in (settings.home, settings.home / "conf", folder):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = folder / ".probe"
+        probe.write_text("")
+        probe.unlink()
+    except OSError as error:
+        raise HomeNotWritable(
+            f"the home folder {settings.home} cannot be written: {error}. Set GOCRON_HOME to a "
+            "folder that this user owns, or change its owner"
+        ) from error
+    return folder
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The panel's listening socket; made by the parent, so that it outlives the web process."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise PortInUse(
+            f"cannot listen on {host} port {port}: {error.strerror}. Another node (or another "
+            "program) may be using it; choose a port with --port or GOCRON_WEB_PORT"
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+def lock_sqlite(settings: Settings) -> int:
+    """SQLite serves one node: hold a lock beside the file for as long as any process of this node
+    lives. Raises ``IdentityTaken``."""
+    path = settings.sqlite_path.with_name(settings.sqlite_path.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HomeNotWritable(f"{path} cannot be written: {error}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise IdentityTaken(
+            f"another gocron is using {settings.sqlite_path}: SQLite serves one node only. Stop "
+            "the other one, or use PostgreSQL or MySQL/MariaDB for several nodes"
+        ) from None
+    return descriptor
+
+
+def _fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    return folder

@@ -1,0 +1,220 @@
+"""The scheduler: reads what is due, claims it, and lets the runner know.
+
+::
+
+    standing by --board wants it, trust holds--> dispatching under a term
+         ^                                             |
+         +---- board says stop, or trust ran out ------+
+
+It keeps no schedule in memory: every half second it asks the database what is due within the next
+second and a half, claims it about a second ahead, and forgets it. What another node edits holds
+from its commit on. It starts nothing itself, so it can be stopped at any moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from datetime import timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from gocron.clock import DatabaseClock, boottime
+from gocron.core.firing import DueTask, Plan, plan, settle
+from gocron.core.liveness import Watch
+from gocron.core.protocol import Acting, Ready, StandingBy
+from gocron.core.timetable import parse
+from gocron.db import nodes, runs
+from gocron.db.claims import PAGE, Claimant, TermOver, claim, due
+from gocron.db.engine import Database, describe
+from gocron.errors import InvalidSchedule
+from gocron.metrics import CLAIMED, DATABASE_ERRORS, ROUND
+from gocron.processes.base import Channel, Links, ParentGone, Shared, configure_logs
+
+log = logging.getLogger("gocron.scheduler")
+
+ROUND_S = 0.5
+READ_AHEAD_S = 1.5
+"""What is due within this time is claimed: between one and one and a half seconds ahead."""
+
+LOOK_AT_NODES_S = 1.0
+
+TROUBLE = (SQLAlchemyError, OSError)
+
+
+def run(links: Links, shared: Shared) -> int:
+    """The scheduler process; its exit code."""
+    configure_logs(shared.settings)
+    try:
+        channel = Channel(links, "scheduler", death_signal=signal.SIGKILL)
+        return Scheduler(shared, channel).loop()
+    except ParentGone:
+        return 0
+
+
+class Scheduler:
+    """Dispatches while it may."""
+
+    def __init__(self, shared: Shared, channel: Channel) -> None:
+        settings = shared.settings
+        self._database = Database(settings, size=1, silence_s=10.0)
+        self._board = shared.board
+        self._me = shared.identity
+        self._channel = channel
+        self._wake_runner = shared.wake_runner[1]
+        os.set_blocking(self._wake_runner, False)
+        self._grace = timedelta(seconds=settings.misfire_grace_s)
+        self._clock = DatabaseClock()
+        self._term = 0
+        self._watch = Watch(nodes.LOST_AFTER_S)
+        self._looked_at_nodes = 0.0
+        self._broken: set[tuple[int, int]] = set()
+        self._complained = ""
+
+    def loop(self) -> int:
+        """Until SIGTERM."""
+        log.info("Scheduler infrastructure initialized")
+        self._channel.tell(Ready())
+        self._channel.tell(StandingBy())
+        next_round = 0.0
+        while True:
+            signals = self._channel.wait(next_round - boottime() if self._term else ROUND_S)
+            if signals & {signal.SIGTERM, signal.SIGQUIT}:
+                self._stand_by()
+                return 0
+            self._follow_board()
+            if self._term and boottime() >= next_round:
+                next_round = boottime() + ROUND_S
+                with ROUND.time():
+                    self._round()
+
+    # leading or not ---------------------------------------------------------------------------
+
+    def _may_lead(self) -> bool:
+        """The parent wants it, and the trust in our leadership has not run out: read anew before
+        every transaction, because parent and elector may be frozen."""
+        return self._board.wanted_to_lead and self._board.trust().holds(boottime())
+
+    def _follow_board(self) -> None:
+        term = self._board.trust().term if self._may_lead() else 0
+        if term == self._term:
+            return
+        if self._term:
+            self._stand_by()
+        if term:
+            self._term = term
+            self._watch = Watch(nodes.LOST_AFTER_S)
+            log.info("Starting to load scheduled tasks (this node is leader)")
+            self._channel.tell(Acting(term))
+
+    def _stand_by(self) -> None:
+        if self._term:
+            log.info("Stopping scheduler (this node lost leadership)")
+        self._term = 0
+        self._board.write_acting(0, boottime())
+        self._channel.tell(StandingBy())
+
+    # one round --------------------------------------------------------------------------------
+
+    def _round(self) -> None:
+        """Adopt first: nothing new is claimed before what an earlier leader queued is ours, so
+        two nodes never decide about the same task at the same time."""
+        claimant = Claimant(self._me.id, self._term)
+        try:
+            news = self._adopt(claimant)
+            news += self._claim_due(claimant)
+            if news:
+                self._wake()
+            self._look_at_nodes()
+            self._complained = ""
+        except TermOver as over:
+            log.warning("%s", over)
+        except TROUBLE as error:
+            self._complain(error)
+        self._board.write_acting(self._term, boottime())
+
+    def _adopt(self, claimant: Claimant) -> int:
+        waiting = runs.orphans(self._database, self._me.id)
+        if not waiting or not self._may_lead():
+            return 0
+        if not self._clock.known:
+            self._read_clock()
+        missed = set(settle(waiting, self._clock.now(), self._grace))
+        ours = [run.id for run in waiting if run.id not in missed]
+        adopted = runs.adopt(self._database, claimant, ours, sorted(missed))
+        log.debug("adopted %d queued runs, wrote %d off", adopted, len(missed))
+        return adopted
+
+    def _read_clock(self) -> None:
+        with self._database.read() as connection:
+            sent = boottime()
+            now = self._database.dialect.now(connection)
+            self._clock.observe(sent, now, boottime())
+
+    def _claim_due(self, claimant: Claimant) -> int:
+        """Page by page, and tell the runner after each: the first must not wait for the last."""
+        claimed = 0
+        after = None
+        while self._may_lead():
+            tasks = due(self._database, self._clock, READ_AHEAD_S, after)
+            plans = [made for task in tasks if (made := self._plan(task)) is not None]
+            if plans and self._may_lead():
+                moved = claim(self._database, claimant, plans)
+                claimed += moved
+                CLAIMED.inc(moved)
+                self._wake()
+            if len(tasks) < PAGE:
+                break
+            after = (tasks[-1].next_fire_at, tasks[-1].id)
+        return claimed
+
+    def _plan(self, task: DueTask) -> Plan | None:
+        now = self._clock.now()
+        try:
+            timetable = parse(task.spec, task.timezone)
+            return plan(task, timetable, now, now + timedelta(seconds=READ_AHEAD_S), self._grace)
+        except InvalidSchedule as error:
+            if (task.id, task.revision) not in self._broken:
+                self._broken.add((task.id, task.revision))
+                log.error("task %r cannot be scheduled: %s", task.name, error)
+            return None
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_runner, b"w")
+        except BlockingIOError:
+            return  # the pipe is full of wake-ups already
+
+    # nodes that are gone ----------------------------------------------------------------------
+
+    def _look_at_nodes(self) -> None:
+        """Running runs of nodes without a heartbeat are lost: their tasks must not wait for them,
+        and somebody has to be told."""
+        now = boottime()
+        if now - self._looked_at_nodes < LOOK_AT_NODES_S:
+            return
+        self._looked_at_nodes = now
+        suspects = set(runs.nodes_with_running(self._database, self._me.id))
+        pulses = nodes.pulses(self._database)
+        gone = self._watch.look(
+            [(pulse.node_id, pulse.heartbeat_at, pulse.age_s) for pulse in pulses], now
+        )
+        gone |= {pulse.node_id for pulse in pulses if pulse.stopped}
+        gone |= suspects - {pulse.node_id for pulse in pulses}
+        for node_id in gone & suspects:
+            name = next((pulse.name for pulse in pulses if pulse.node_id == node_id), "?")
+            lost = runs.mark_lost(
+                self._database,
+                [node_id],
+                f"node {name} gave no sign of life for {nodes.LOST_AFTER_S:.0f} s while it ran",
+            )
+            if lost:
+                log.error("node %s is gone: %d of its runs are lost", name, lost)
+
+    def _complain(self, error: Exception) -> None:
+        DATABASE_ERRORS.labels("scheduler").inc()
+        words = describe(error)
+        if words != self._complained:
+            self._complained = words
+            log.error("the round was given up, it is tried again: %s", words)

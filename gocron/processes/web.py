@@ -1,0 +1,98 @@
+"""The web process: Flask under waitress, on the socket that the parent bound.
+
+It reads and writes the database and the board, and never talks to the scheduler: what it changes
+holds because the scheduler reads it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+from waitress import create_server
+
+import gocron
+from gocron.core.protocol import Ready
+from gocron.db.engine import Database, describe
+from gocron.db.settings import shared_secret
+from gocron.processes.base import Channel, Links, ParentGone, Shared, configure_logs
+from gocron.web.app import Context, create_app
+
+log = logging.getLogger("gocron.web")
+
+
+def run(links: Links, shared: Shared) -> int:
+    """The web process; its exit code."""
+    configure_logs(shared.settings)
+    try:
+        channel = Channel(links, "web", death_signal=signal.SIGKILL)
+        app = build(shared)
+        server = create_server(
+            app,
+            sockets=list(shared.sockets),
+            threads=shared.settings.web_threads,
+            ident=None,
+            clear_untrusted_proxy_headers=True,
+        )
+        watcher = threading.Thread(target=_watch, args=(channel,), daemon=True)
+        watcher.start()
+        channel.tell(Ready())
+        server.run()
+    except ParentGone:
+        return 0
+    return 0
+
+
+def build(shared: Shared) -> Flask:
+    """The application with the panel in it."""
+    panel = _import_panel()
+    settings = shared.settings
+    database = Database(settings, size=settings.web_threads + 2, silence_s=10.0)
+    secret = settings.auth_secret
+    context = Context(settings, shared.identity, database, shared.board)
+    app = create_app(context, secret.get_secret_value() if secret else _wait_for_secret(database))
+    panel.install(app, context)
+    return app
+
+
+def _wait_for_secret(database: Database) -> str:
+    """The shared secret is in the database; a web process that starts during an outage waits."""
+    while True:
+        try:
+            return shared_secret(database)
+        except (SQLAlchemyError, OSError) as error:
+            log.error("waiting for the database: %s", describe(error))
+            time.sleep(1.0)
+
+
+def _import_panel():  # type: ignore[no-untyped-def]
+    """``admin`` is a common name: make sure that it is ours."""
+    import admin
+
+    ours = Path(gocron.__file__).parent.parent
+    found = Path(admin.__file__ or "").parent.parent
+    if not hasattr(admin, "install"):
+        raise ImportError(
+            f"the package 'admin' in {found} is not gocron's (expected in {ours}): "
+            "install gocron into a virtual environment of its own"
+        )
+    return admin
+
+
+def _watch(channel: Channel) -> None:
+    """Signals and lifeline, beside waitress' own loop."""
+    while True:
+        try:
+            signals = channel.wait(60.0)
+        except ParentGone:
+            os._exit(0)
+        if signals & {signal.SIGTERM, signal.SIGQUIT}:
+            # Requests that are being answered get a moment; new ones find another node.
+            time.sleep(0.2)
+            os._exit(0)

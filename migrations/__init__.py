@@ -1,0 +1,1 @@
+"""Schema migrations (Alembic); run by ``gocron.db.migrate`` under a database lock."""

@@ -1,0 +1,50 @@
+"""Fixtures of all suites: real database servers, started once a session, and empty databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.servers import PrivateMariaDB, PrivatePostgres, PrivateServer
+
+SERVER_FIXTURES = {"postgres": "postgres_server", "mysql": "mariadb_server"}
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PrivatePostgres]:
+    with PrivatePostgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[PrivateMariaDB]:
+    with PrivateMariaDB() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres", "mysql"])
+def database_env(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """GOCRON_DB_* of a fresh, empty database; once for each of the three engines."""
+    if request.param == "sqlite":
+        yield {
+            "GOCRON_DB_ENGINE": "sqlite",
+            "GOCRON_DB_DATABASE": str(tmp_path / "gocron.db"),
+        }
+    else:
+        yield from fresh_database(request.getfixturevalue(SERVER_FIXTURES[request.param]))
+
+
+@pytest.fixture(params=["postgres", "mysql"])
+def server_env(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """GOCRON_DB_* of a fresh, empty database; once for each engine that several nodes can share."""
+    yield from fresh_database(request.getfixturevalue(SERVER_FIXTURES[request.param]))
+
+
+def fresh_database(server: PrivateServer) -> Iterator[dict[str, str]]:
+    server.start()  # does nothing, unless an earlier test has left it stopped
+    name = server.create_database()
+    yield server.environment(name)
+    server.start()
+    server.drop_database(name)
