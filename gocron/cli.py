@@ -185,7 +185,7 @@ def check() -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @with_database
-def status(settings: Settings, database: Database, as_json: bool) -> None:
+def status(_settings: Settings, database: Database, as_json: bool) -> None:
     """Who leads, since when, and which nodes there are. Exit code 2 if nobody leads."""
     from gocron.db import cluster
 

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, text
 
 from gocron.clock import boottime
 from gocron.config import Settings
-from gocron.core.lease import LockRow
 from gocron.core.leadership import Locked
+from gocron.core.lease import LockRow
 from gocron.db.dialects import DIALECTS
 from gocron.db.engine import make_single_connection_engine
 from gocron.db.naming import table

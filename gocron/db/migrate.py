@@ -92,7 +92,10 @@ def check(connection: Connection) -> str | None:
     if found is None:
         return "the database has no tables of gocron yet: run `gocron migrate`"
     if found < newest():
-        return f"the tables are at revision {found}, this version needs {newest()}: run `gocron migrate`"
+        return (
+            f"the tables are at revision {found}, this version needs {newest()}: "
+            "run `gocron migrate`"
+        )
     return _below_floor(connection)
 
 

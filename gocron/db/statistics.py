@@ -24,7 +24,7 @@ class Counts:
 
 
 def recent(database: Database) -> Counts:
-    """Unfinished runs, and those created within ``WINDOW``, by state; enabled and disabled tasks."""
+    """Unfinished runs and those of the last ``WINDOW`` by state; enabled and disabled tasks."""
     run, dialect = table("run"), database.dialect
     with database.read() as connection:
         since = dialect.now(connection) - WINDOW

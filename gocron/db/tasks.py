@@ -23,13 +23,14 @@ from gocron.db.audit import Actor
 from gocron.db.claims import ROWS, insert_rows
 from gocron.db.dialects import Dialect
 from gocron.db.engine import Database
-from gocron.db.models import Task
+from gocron.db.models import Run, Task
 from gocron.db.naming import table
 from gocron.errors import Conflict, InvalidTask, NotFound
 
 INSERT_PAGE = 1000
 
 TASK = Task.__table__
+RUN = Run.__table__
 
 
 def create(database: Database, definition: TaskDefinition, actor: Actor) -> int:
@@ -79,7 +80,7 @@ def edit(
 
     def work(connection: Connection) -> None:
         dialect = database.dialect
-        old = _lock(connection, dialect, task_id)
+        old = _lock(connection, task_id)
         if expected_revision is not None and old.revision != expected_revision:
             raise Conflict(
                 f"task {old.name!r} was changed by somebody else in the meantime; "
@@ -112,7 +113,7 @@ def set_enabled(database: Database, task_ids: Sequence[int], enabled: bool, acto
         changed = 0
         for task_id in sorted(set(task_ids)):
             try:
-                old = _lock(connection, dialect, task_id)
+                old = _lock(connection, task_id)
             except NotFound:
                 continue
             if bool(old.enabled) == enabled:
@@ -142,7 +143,7 @@ def delete(database: Database, task_ids: Sequence[int], actor: Actor) -> int:
         deleted = 0
         for task_id in sorted(set(task_ids)):
             try:
-                old = _lock(connection, dialect, task_id)
+                old = _lock(connection, task_id)
             except NotFound:
                 continue
             now = dialect.now(connection)
@@ -179,7 +180,7 @@ def run_now(database: Database, task_id: int, actor: Actor) -> int:
             raise NotFound(f"there is no task {task_id}")
         now = dialect.now(connection)
         key = connection.execute(
-            insert(_run_table()).values(
+            insert(RUN).values(
                 task_id=task.id,
                 task_name=task.name,
                 scheduled_at=now,
@@ -219,13 +220,7 @@ def first_slot(spec: str, timezone: str, now: datetime) -> datetime | None:
     return parse(spec, timezone).next_after(now)
 
 
-def _run_table() -> Any:
-    from gocron.db.models import Run
-
-    return Run.__table__
-
-
-def _lock(connection: Connection, dialect: Dialect, task_id: int) -> Row[Any]:
+def _lock(connection: Connection, task_id: int) -> Row[Any]:
     statement = select(TASK).where(TASK.c.id == task_id).with_for_update()
     row = connection.execute(statement).one_or_none()
     if row is None:

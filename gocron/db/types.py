@@ -35,7 +35,7 @@ class UtcDateTime(TypeDecorator[datetime]):
             return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
         if dialect.name == "sqlite":
             return dialect.type_descriptor(sqlite.DATETIME(storage_format=SQLITE_FORMAT))
-        return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(mysql.DATETIME(fsp=6))  # type: ignore[no-untyped-call]
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse naive values: nobody could tell what they mean."""

@@ -22,7 +22,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gocron.board import Board, TrustCell
 from gocron.clock import boottime
-from gocron.core.lease import Timing
 from gocron.core.leadership import (
     NO_TRUST,
     Action,
@@ -51,6 +50,7 @@ from gocron.core.leadership import (
     Wait,
     step,
 )
+from gocron.core.lease import Timing
 from gocron.core.protocol import Leading, NotLeading, Ready
 from gocron.db.engine import describe
 from gocron.db.lock import LockLost, LockSession, NotHeld, ReadOnlyServer

@@ -4,7 +4,8 @@ of it. One event loop; three threads that talk to the database and to nobody els
 ::
 
     wake-up / every second -> load queued rows -> wait for start_at
-        -> one transaction: decide overlap, queued -> running (compare-and-set) -> spawn what matched
+        -> one transaction: decide overlap, queued -> running (compare-and-set)
+        -> spawn what matched
         -> output as it comes, end -> Recorder
 
 Nothing is spawned that the database has not made ``running`` for this node in this very moment;

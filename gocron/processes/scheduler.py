@@ -78,6 +78,7 @@ class Scheduler:
         self._channel.tell(Ready())
         self._channel.tell(StandingBy())
         next_round = 0.0
+        self._follow_board()
         while True:
             signals = self._channel.wait(next_round - boottime() if self._term else ROUND_S)
             if signals & {signal.SIGTERM, signal.SIGQUIT}:

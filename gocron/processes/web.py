@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import ModuleType
 
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -71,7 +72,7 @@ def _wait_for_secret(database: Database) -> str:
             time.sleep(1.0)
 
 
-def _import_panel():  # type: ignore[no-untyped-def]
+def _import_panel() -> ModuleType:
     """``admin`` is a common name: make sure that it is ours."""
     import admin
 

@@ -87,7 +87,7 @@ class Child:
                 # would kill it before it can listen.
                 signal.signal(number, signal.SIG_IGN)
             code = self.spec.run(lifeline, status, parent)
-        except BaseException:  # noqa: BLE001 -- whatever it is, it must not climb into the parent
+        except BaseException:  # whatever it is, it must not climb into the parent
             traceback.print_exc()
         finally:
             signal.set_wakeup_fd(-1)

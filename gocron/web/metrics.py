@@ -26,7 +26,7 @@ from gocron.db.engine import Database
 def render(database: Database, board: Board, node_name: str) -> bytes:
     """The page, in Prometheus' text format."""
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(NodeCollector(board, node_name))
     registry.register(DatabaseCollector(database))
     return generate_latest(registry)
