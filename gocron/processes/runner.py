@@ -19,6 +19,7 @@ import heapq
 import logging
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -285,19 +286,17 @@ class Runner:
 
         def work(connection: Connection) -> set[int]:
             elsewhere = runs.running_elsewhere(connection, self._me.id)
-            counts = dict(active)
-            skipped: dict[int, str] = {}
-            chosen = []
-            for item in batch:
-                going = counts.get(item.task_id, 0) + elsewhere.get(item.task_id, 0)
-                refusal = decide_start(item.overlap, item.max_parallel, going)
-                if refusal is not None:
-                    skipped[item.id] = refusal.reason
-                else:
-                    counts[item.task_id] = counts.get(item.task_id, 0) + 1
-                    chosen.append(item)
-            runs.skip(connection, self._database.dialect, self._me.id, skipped)
-            return runs.start(connection, self._database.dialect, self._me, chosen)
+            counts = Counter(active)
+
+            def refusal(item: QueuedWork) -> str | None:
+                going = counts[item.task_id] + elsewhere.get(item.task_id, 0)
+                skip = decide_start(item.overlap, item.max_parallel, going)
+                if skip is not None:
+                    return skip.reason
+                counts[item.task_id] += 1
+                return None
+
+            return runs.start(connection, self._database.dialect, self._me, batch, refusal)
 
         return self._database.transact(work)
 

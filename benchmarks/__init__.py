@@ -1,0 +1,1 @@
+"""What measures speed. Never part of the tests: machines differ, and are shared."""

@@ -1,0 +1,136 @@
+"""The panel over a real database, asked through Flask's test client: a browser without pictures."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+import admin
+from gocron.board import Board
+from gocron.config import load
+from gocron.context import Context
+from gocron.core.definition import define
+from gocron.db import migrate, nodes, tasks, users
+from gocron.db.audit import Actor
+from gocron.db.engine import Database
+from gocron.web.app import create_app
+
+USER = "ada"
+PASSWORD = "difference engine"  # of nobody
+SECRET = "a secret of tests, and of nothing else"
+TESTER = Actor("tester")
+
+BASIC_TASK: dict[str, Any] = {
+    "name": "backup",
+    "spec": "0 30 2 * * *",
+    "timezone": "Europe/Berlin",
+    "command": "tar cf - /etc",
+}
+
+FORM_DEFAULTS = {
+    "protocol": "shell",
+    "overlap": "skip",
+    "misfire": "run_once",
+    "max_parallel": "0",
+    "timeout": "0",
+    "http_method": "GET",
+    "http_statuses": "200-299",
+    "http_verify_tls": "y",
+    "enabled": "y",
+}
+"""What a browser sends for the fields that nobody touched."""
+
+
+class Panel:
+    """An installation with one administrator."""
+
+    def __init__(self, app: Flask, context: Context) -> None:
+        self.app = app
+        self.context = context
+        self.database = context.database
+
+    def visitor(self) -> Visitor:
+        """Somebody with a browser that has no cookies yet."""
+        return Visitor(self.app.test_client())
+
+    def administrator(self) -> Visitor:
+        """The same, logged in."""
+        visitor = self.visitor()
+        assert visitor.login().status_code == 302
+        return visitor
+
+    def create_task(self, **fields: Any) -> int:
+        """A task that is there already."""
+        return tasks.create(self.database, define(BASIC_TASK | fields), TESTER)
+
+
+class Visitor:
+    """Follows links, fills in forms; sends the CSRF token that it was given last."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client = client
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.client.get(path, **options)
+
+    def text(self, path: str, status: int = 200) -> str:
+        """A page as people read it: without tags, entities replaced."""
+        response = self.get(path)
+        assert response.status_code == status, response.status
+        return words_of(response.text)
+
+    def token(self) -> str:
+        """A CSRF token of this session."""
+        with self.client.session_transaction() as session:
+            known = "_user_id" in session
+        page = self.get("/password" if known else "/login").text
+        found = re.search(r'name="csrf_token" value="([^"]+)"', page)
+        assert found, page
+        return found[1]
+
+    def post(self, path: str, fields: Mapping[str, Any] | None = None) -> TestResponse:
+        """Send a form, with a token."""
+        return self.client.post(path, data={"csrf_token": self.token(), **(fields or {})})
+
+    def login(
+        self, username: str = USER, password: str = PASSWORD, **fields: str
+    ) -> TestResponse:
+        return self.post("/login", {"username": username, "password": password, **fields})
+
+    def save_task(self, path: str = "/tasks/new/", **fields: Any) -> TestResponse:
+        """Send the form of a task."""
+        return self.post(path, FORM_DEFAULTS | BASIC_TASK | fields)
+
+
+def words_of(page: str) -> str:
+    """Text of a page, blanks as a browser shows them."""
+    page = re.sub(r"<(script|style|datalist)\b.*?</\1>", " ", page, flags=re.S)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page))).strip()
+
+
+@contextmanager
+def installed(
+    environment: Mapping[str, str], home: Path, *, with_user: bool = True, **more: str
+) -> Iterator[Panel]:
+    """The panel over an empty database that is migrated here."""
+    settings = load({"GOCRON_HOME": str(home), "GOCRON_NODE_NAME": "node1", **environment, **more})
+    database = Database(settings, size=4)
+    try:
+        migrate.upgrade(database)
+        identity = nodes.register(database, nodes.Newcomer("node1", "host1", 1, 5920, "0"))
+        if with_user:
+            users.create(database, USER, PASSWORD, TESTER)
+        context = Context(settings, identity, database, Board())
+        app = create_app(context, SECRET)
+        admin.install(app, context)
+        yield Panel(app, context)
+    finally:
+        database.close()
