@@ -1,14 +1,82 @@
 """The panel: Flask-Admin over gocron's services.
 
-``install`` is the only entry; ``gocron.processes.web`` is the only caller.
+``install`` is the only entry; ``gocron.processes.web`` is the only caller. Views read through the
+database's query functions (lists of tasks through Flask-Admin's), and write only through
+``gocron.db``: there cursor, revision and audit are kept right.
+
+    auth.py           who is looking, and what they may do: the only place that knows roles
+    views/            a file a page
+    forms.py          what can be typed in; what is valid says gocron.core.definition
+    presentation.py   times, durations, states in words and colours
+    error_pages.py    answers to what went wrong
 """
 
 from __future__ import annotations
 
-from flask import Flask
+from datetime import timedelta
 
-from gocron.web.app import Context
+from flask import Blueprint, Flask, Response
+from flask_admin import Admin
+from flask_admin.theme import Theme
+
+from admin import auth, error_pages, presentation
+from admin.database import PanelDatabase
+from admin.views.account import account
+from admin.views.nodes import NodesView
+from admin.views.runs import RunsView
+from admin.views.start import StartView
+from admin.views.tasks import TaskView
+from gocron.context import Context
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",  # the signs that Tabler's style sheet carries inside itself
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+"""Neither scripts nor styles inside a page: what a task prints or is called can do nothing."""
+
+STATIC_FILES_LAST = timedelta(days=365)
+"""Their addresses carry a hash of their content."""
 
 
 def install(app: Flask, context: Context) -> None:
     """Add the panel to the application."""
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_FILES_LAST
+    app.register_blueprint(
+        Blueprint(
+            "panel", __name__, template_folder="templates", static_folder="static",
+            static_url_path="/static",
+        )
+    )  # fmt: skip
+    auth.install(app)
+    presentation.install(app, context)
+    error_pages.install(app)
+    app.register_blueprint(account)
+    _add_views(app, PanelDatabase(app, context.database.engine))
+    app.after_request(_protect)
+
+
+def _add_views(app: Flask, models: PanelDatabase) -> None:
+    admin = Admin(
+        app,
+        name="gocron",
+        url="/",
+        endpoint="start",
+        index_view=StartView(),
+        theme=Theme(folder="bootstrap4", base_template="panel/page.html"),
+    )
+    for view in (TaskView(models), RunsView(), NodesView()):
+        admin.add_view(view)
+
+
+def _protect(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    if response.mimetype in ("text/html", "application/json"):
+        # Pages show commands and their output: no cache keeps them after a logout.
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response

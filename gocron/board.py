@@ -16,25 +16,34 @@ children       phase, pid, restarts                        parent
 counters       elections won, election errors              elector
 =============  ==========================================  =======================
 
-Readers never lock: a cell of several values is versioned and read again if it was being written.
+Readers never lock: a cell of several values is versioned and read again if it was being written. A
+version is odd while its cell is being written, and is itself written in one piece: ``struct`` would
+clear it first, and a reader could take the moment in between for a cell full of zeros.
 """
 
 from __future__ import annotations
 
 import mmap
 import struct
+import time
 from dataclasses import dataclass
 
 CHILDREN = ("elector", "scheduler", "runner", "web")
 
-_TRUST = (0, struct.Struct("=Qqddd"))
-_WANTED = (64, struct.Struct("=Qqq"))
-_ACTING = (128, struct.Struct("=Qqd"))
-_RUNNER = (192, struct.Struct("=Qqqd"))
-_COUNTERS = (256, struct.Struct("=Qqqd"))
-_CHILD = struct.Struct("=Qqqq")
+_TRUST = (0, struct.Struct("=qddd"))
+_WANTED = (64, struct.Struct("=qq"))
+_ACTING = (128, struct.Struct("=qd"))
+_RUNNER = (192, struct.Struct("=qqd"))
+_COUNTERS = (256, struct.Struct("=qqd"))
+_CHILD = struct.Struct("=qqq")
 _CHILDREN_AT = 512
+_VERSION_BYTES = 8  # in front of each cell
 SIZE = mmap.PAGESIZE
+
+EAGER_READS = 200
+PATIENT_READS = 100
+PATIENCE_S = 0.001
+"""A writer that lost its processor in the middle of a cell is given this long, as many times."""
 
 
 @dataclass(frozen=True)
@@ -66,23 +75,26 @@ class Board:
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, SIZE)
+        self._versions = memoryview(self._memory).cast("Q")
 
     def _write(self, cell: tuple[int, struct.Struct], *values: float) -> None:
         offset, layout = cell
-        version = struct.unpack_from("=Q", self._memory, offset)[0]
-        struct.pack_into("=Q", self._memory, offset, version | 1)
-        layout.pack_into(self._memory, offset, version | 1, *values)
-        struct.pack_into("=Q", self._memory, offset, (version | 1) + 1)
+        writing = self._versions[offset // _VERSION_BYTES] | 1
+        self._versions[offset // _VERSION_BYTES] = writing
+        layout.pack_into(self._memory, offset + _VERSION_BYTES, *values)
+        self._versions[offset // _VERSION_BYTES] = writing + 1
 
     def _read(self, cell: tuple[int, struct.Struct]) -> tuple[float, ...]:
         offset, layout = cell
-        for _attempt in range(1000):
-            first = layout.unpack_from(self._memory, offset)
-            again = struct.unpack_from("=Q", self._memory, offset)[0]
-            if first[0] == again and not again & 1:
-                return first[1:]
+        for attempt in range(EAGER_READS + PATIENT_READS):
+            version = self._versions[offset // _VERSION_BYTES]
+            values = layout.unpack_from(self._memory, offset + _VERSION_BYTES)
+            if version == self._versions[offset // _VERSION_BYTES] and not version & 1:
+                return values
+            if attempt >= EAGER_READS:
+                time.sleep(PATIENCE_S)
         # The writer died between two instructions: nothing in the cell can be relied on.
-        return (0,) * (len(first) - 1)
+        return (0,) * len(values)
 
     # trust ------------------------------------------------------------------------------------
 

@@ -1,95 +1,35 @@
-"""The command ``gocron``: verbs of the node. Those of tasks, runs and users: ``cli_data``.
+"""The command ``gocron``: verbs of the node. Those of tasks, runs and users: ``cli_*``.
 
 Every ``GocronError`` ends as one paragraph on stderr and exit code 1.
 """
 
 from __future__ import annotations
 
-import json
+import logging
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
-from datetime import datetime
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 import gocron
-from gocron import logs
-from gocron.config import KEYS, Settings, load
-from gocron.errors import GocronError
+from gocron import cli_runs, cli_tasks, cli_users, logs
+from gocron.cli_check import check
+from gocron.cli_output import print_json
+from gocron.cli_session import Gocron, load_settings, with_database
+from gocron.config import Settings
 
 if TYPE_CHECKING:
     from gocron.db.engine import Database
     from gocron.processes.prepare import Prepared
 
-
-class Gocron(click.Group):
-    """Answers errors a user can put right without a traceback."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run; ``GocronError`` becomes a paragraph and exit code 1."""
-        try:
-            return super().main(*args, **kwargs)
-        except GocronError as error:
-            click.echo(f"gocron: {error}", err=True)
-            sys.exit(1)
+log = logging.getLogger("gocron.parent")
 
 
 @click.group(cls=Gocron, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """A scheduler that never runs a slot twice and never forgets one."""
-
-
-def load_settings(**overrides: object) -> Settings:
-    """Settings from file, environment and options; fixes the table prefix of this process."""
-    settings = load(os.environ, **overrides)
-    from gocron.db.naming import choose_prefix
-
-    choose_prefix(settings.db.prefix)
-    return settings
-
-
-def with_database(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command ``settings`` and an open ``database`` whose schema is current."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        settings = load_settings()
-        logs.configure(settings.log_format, "warning")
-        return open_database(
-            settings, lambda database: command(settings, database, *args, **kwargs)
-        )
-
-    return wrapped
-
-
-def open_database(settings: Settings, work: Callable[[Database], Any]) -> Any:
-    """Call ``work`` with the database; errors of the driver become a paragraph."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from gocron.db import migrate
-    from gocron.db.engine import Database, unavailable
-    from gocron.errors import SchemaNotCurrent
-
-    if settings.single_node and not settings.sqlite_path.parent.is_dir():
-        raise SchemaNotCurrent(
-            f"there is no database at {settings.sqlite_path} yet: start a node, or run "
-            "`gocron migrate`; GOCRON_HOME says where it is looked for"
-        )
-    database = Database(settings)
-    try:
-        with database.read() as connection:
-            problem = migrate.check(connection)
-        if problem:
-            raise SchemaNotCurrent(problem)
-        return work(database)
-    except (SQLAlchemyError, OSError) as error:
-        raise unavailable(settings, error) from error
-    finally:
-        database.close()
 
 
 @main.command()
@@ -99,8 +39,11 @@ def web(host: str | None, port: int | None) -> None:
     """Start a node: scheduler, runner and panel."""
     from gocron.node import serve
 
-    settings = load_settings(web_host=host, web_port=port)
+    loaded = load_settings(web_host=host, web_port=port)
+    settings = loaded.settings
     logs.configure(settings.log_format, settings.log_level)
+    for warning in loaded.warnings:
+        log.warning("%s", warning)
     sys.exit(serve(settings, lambda prepared: announce(settings, prepared)))
 
 
@@ -134,8 +77,9 @@ def migrate() -> None:
 
     from gocron.db import migrate as schema
     from gocron.db.engine import Database, unavailable
+    from gocron.db.requirements import require_writable
 
-    settings = load_settings()
+    settings = load_settings().settings
     logs.configure(settings.log_format, "info")
     if settings.single_node:
         from gocron.node import prepare_home
@@ -144,61 +88,29 @@ def migrate() -> None:
     database = Database(settings)
     try:
         with database.read() as connection:
-            database.dialect.check_server(connection)
-        click.echo(f"the tables are at revision {schema.upgrade(database)}")
-    except (SQLAlchemyError, OSError) as error:
+            server = database.dialect.check_server(connection)
+            require_writable(server, database.dialect.is_read_only(connection))
+        revision = schema.upgrade(database)
+    except SQLAlchemyError as error:
         raise unavailable(settings, error) from error
     finally:
         database.close()
-
-
-@main.command()
-def check() -> None:
-    """Show the settings in force and try the database."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from gocron.db import migrate as schema
-    from gocron.db.engine import Database, unavailable
-
-    settings = load_settings()
-    logs.configure(settings.log_format, "warning")
-    click.echo(f"home = {settings.home}")
-    for name, (key, variable) in KEYS.items():
-        value: Any = settings
-        for part in name.split("."):
-            value = getattr(value, part)
-        click.echo(f"{variable} ({key}) = {'' if value is None else value}")
-    database = Database(settings)
-    try:
-        with database.read() as connection:
-            words = database.dialect.check_server(connection)
-            read_only = database.dialect.is_read_only(connection)
-            problem = schema.check(connection)
-        click.echo(f"database: {words}{', READ-ONLY' if read_only else ''}")
-        click.echo(f"schema: {problem or 'current'}")
-    except (SQLAlchemyError, OSError) as error:
-        raise unavailable(settings, error) from error
-    finally:
-        database.close()
+    click.echo(f"the tables are at revision {revision}")
 
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @with_database
-def status(_settings: Settings, database: Database, as_json: bool) -> None:
+def status(database: Database, as_json: bool) -> None:
     """Who leads, since when, and which nodes there are. Exit code 2 if nobody leads."""
     from gocron.db import cluster
 
     found = cluster.look(database)
     if as_json:
-        click.echo(json.dumps(asdict(found), default=_plain))
+        print_json(asdict(found))
     else:
         click.echo(_status_text(found))
     sys.exit(0 if found.leader else 2)
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _status_text(found: Any) -> str:
@@ -226,11 +138,5 @@ def version() -> None:
     click.echo(gocron.__version__)
 
 
-def _add_data_commands(group: click.Group) -> None:
-    from gocron import cli_data
-
-    for command in cli_data.COMMANDS:
-        group.add_command(command)
-
-
-_add_data_commands(main)
+for command in (check, *cli_tasks.COMMANDS, *cli_runs.COMMANDS, *cli_users.COMMANDS):
+    main.add_command(command)

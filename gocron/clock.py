@@ -14,6 +14,12 @@ from datetime import UTC, datetime, timedelta
 SAMPLES_KEPT = 16
 """How many measurements of the database's clock are compared before the oldest is forgotten."""
 
+SAMPLES_LAST_S = 60.0
+"""After this long a measurement says little: two clocks run apart."""
+
+SLACK_S = 0.01
+"""Two measurements may disagree by this much more than their round trips explain."""
+
 
 def boottime() -> float:
     """Seconds since the host booted, suspended time included. For intervals, never for dates."""
@@ -30,20 +36,24 @@ class DatabaseClock:
     """The database server's clock, continued between two looks at it by the monotonic clock.
 
     Each answer of the server that carries its time is a measurement; the one with the shortest
-    round trip among the last few is believed, because its error is at most half that trip.
+    round trip among the last few is believed, because its error is at most half that trip. One
+    thread may observe while others read.
     """
 
-    _samples: list[tuple[float, float]] = field(default_factory=list)
-    """(round trip in seconds, server's POSIX time minus boottime), newest last."""
+    _samples: list[tuple[float, float, float]] = field(default_factory=list)
+    """(round trip in seconds, server's POSIX time minus boottime, when), newest last."""
 
     def observe(self, sent: float, server_time: datetime, received: float) -> None:
         """Take one measurement: ``sent`` and ``received`` are ``boottime()`` around the query."""
-        offset = server_time.timestamp() - (sent + received) / 2
-        if self._samples and abs(offset - self.offset) > max(1.0, received - sent):
-            # The server's clock was set (or another server answers now): old samples mislead.
-            self._samples.clear()
-        self._samples.append((received - sent, offset))
-        del self._samples[:-SAMPLES_KEPT]
+        trip, offset = received - sent, server_time.timestamp() - (sent + received) / 2
+        samples = [known for known in self._samples if received - known[2] <= SAMPLES_LAST_S]
+        if samples:
+            best_trip, best_offset, _when = min(samples)
+            if abs(offset - best_offset) > (trip + best_trip) / 2 + SLACK_S:
+                # The server's clock was set (or another server answers now): old samples mislead.
+                samples = []
+        # Replaced in one go, so that a reader in another thread never finds it empty.
+        self._samples = [*samples, (trip, offset, received)][-SAMPLES_KEPT:]
 
     @property
     def offset(self) -> float:

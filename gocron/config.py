@@ -1,25 +1,53 @@
 """Settings: read once from ``conf/app.ini`` and ``GOCRON_*``, checked together, then frozen.
 
-The environment wins over the file. Every setting is listed in ``KEYS`` with its name in both
-places; the names of gocron (Go) kept their meaning. A wrong setting is answered with its key, its
-value, where it came from and what is allowed.
+The environment wins over the file, the command line over both. Every setting is listed in
+``KEYS`` with its name in both places; the names of gocron (Go) kept their meaning. A wrong setting
+is answered with its key, its value, where it came from and what is allowed.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
 
-from gocron.errors import InvalidSetting
+from gocron import zones
+from gocron.allowed import Allowed, found
+from gocron.config_keys import COMMAND_LINE, DEFAULT, ENVIRONMENT, KEYS, OPTIONS, Given, Raw
+from gocron.config_sources import (
+    Contradiction,
+    Mistakes,
+    explain,
+    open_to_others,
+    read_environment,
+    read_file,
+    without_empty,
+)
 
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
+__all__ = ["KEYS", "DatabaseSettings", "Loaded", "Settings", "load", "load_with_sources"]
+
+Seconds = Annotated[
+    float, Field(gt=0, le=86_400), Allowed("a number of seconds above 0, at most 86400")
+]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 DEFAULT_PORTS = {"postgres": 5432, "mysql": 3306, "sqlite": 1}
+
+DEFAULT_HOME = ".gocron"
 
 
 class DatabaseSettings(BaseModel):
@@ -27,13 +55,20 @@ class DatabaseSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    engine: Literal["sqlite", "postgres", "mysql"] = "sqlite"
-    host: str = "127.0.0.1"
+    engine: Annotated[
+        Literal["sqlite", "postgres", "mysql"],
+        Allowed("sqlite, postgres or mysql (mysql is for MariaDB too)"),
+    ] = "sqlite"
+    host: Annotated[str, Field(pattern=r"^\S*$"), Allowed("a name or an address")] = "127.0.0.1"
     port: Port = 1
     user: str = ""
     password: SecretStr = SecretStr("")
     database: str = ""
-    prefix: Annotated[str, Field(pattern=r"^([a-z][a-z0-9_]{0,19})?$")] = ""
+    prefix: Annotated[
+        str,
+        Field(pattern=r"^([a-z][a-z0-9_]{0,19})?$"),
+        Allowed("at most 20 of a-z, 0-9 and _, beginning with a letter"),
+    ] = ""
     charset: Literal["utf8mb4"] = "utf8mb4"
     max_idle_conns: Annotated[int, Field(ge=1, le=1000)] = 30
     max_open_conns: Annotated[int, Field(ge=1, le=1000)] = 100
@@ -47,66 +82,99 @@ class Settings(BaseModel):
     home: Path
     db: DatabaseSettings = DatabaseSettings()
 
-    web_host: str = "0.0.0.0"  # noqa: S104 -- a panel that only its own host can reach is no panel
+    web_host: Annotated[str, Field(pattern=r"^\S+$"), Allowed("a name or an address")] = "0.0.0.0"  # noqa: S104 -- a panel that only its own host can reach is no panel
     web_port: Port = 5920
     web_threads: Annotated[int, Field(ge=1, le=256)] = 8
-    allow_ips: tuple[str, ...] = ()
-    app_name: Annotated[str, Field(min_length=1, max_length=64)] = "gocron"
-    auth_secret: SecretStr | None = None
-    metrics_token: SecretStr | None = None
+    allow_ips: Annotated[
+        tuple[str, ...],
+        Allowed("addresses and networks with commas between them, as in 10.0.0.0/8, 192.168.1.5"),
+    ] = ()
+    app_name: Annotated[
+        str, Field(pattern=r"^[^\p{C}]{1,64}$"), Allowed("1 to 64 characters on one line")
+    ] = "gocron"
+    auth_secret: Annotated[
+        Annotated[SecretStr, Field(min_length=32)] | None,
+        Allowed(
+            "at least 32 characters; make one with: "
+            'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+        ),
+    ] = None
+    metrics_token: Annotated[
+        Annotated[SecretStr, Field(min_length=1)] | None,
+        Allowed("a text; leave it out to have none"),
+    ] = None
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
 
-    node_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$")] = "node"
-    timezone: str = "UTC"
+    node_name: Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}$"),
+        Allowed("1 to 128 of letters, digits and _ . : -, beginning with a letter or digit"),
+    ] = "node"
+    timezone: Annotated[str, Allowed("an IANA name, as Europe/Berlin")] = "UTC"
 
     lease_s: Seconds = 15.0
     renew_s: Seconds = 5.0
     grace_s: Seconds = 0.8
     poll_s: Seconds = 0.2
-    misfire_grace_s: Annotated[float, Field(gt=0, le=86_400)] = 30.0
+    misfire_grace_s: Seconds = 30.0
     max_running: Annotated[int, Field(ge=1, le=100_000)] = 500
-    drain_s: Annotated[float, Field(ge=0, le=86_400)] = 60.0
-    output_limit: Annotated[int, Field(ge=1024, le=1024**3)] = 1024**2
+    drain_s: Annotated[
+        float, Field(ge=0, le=86_400), Allowed("a number of seconds from 0 to 86400")
+    ] = 60.0
+    output_limit: Annotated[
+        int, Field(ge=1024, le=1024**3), Allowed("a number of bytes from 1024 to 1073741824")
+    ] = 1024**2
     allow_root: bool = False
 
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    admin_username: Annotated[str, Field(max_length=64)] = "admin"
-    admin_password: SecretStr | None = None
-    admin_email: Annotated[str, Field(max_length=254)] = ""
+    admin_username: Annotated[
+        str,
+        Field(pattern=r"^[^\s\p{C}]([^\p{C}]{0,62}[^\s\p{C}])?$"),
+        Allowed("1 to 64 characters on one line, no blank at the ends"),
+    ] = "admin"
+    admin_password: Annotated[
+        Annotated[SecretStr, Field(min_length=8)] | None, Allowed("at least 8 characters")
+    ] = None
+    admin_email: Annotated[
+        str, Field(max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$"), Allowed("an e-mail address")
+    ] = ""
 
-    @field_validator("auth_secret")
+    @field_validator("allow_ips")
     @classmethod
-    def _secret_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 32:
-            raise ValueError(
-                "at least 32 characters; make one with: "
-                'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
-            )
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            try:
+                network = ipaddress.ip_network(text, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"{found(text)} is no address and no network; allowed are addresses and "
+                    "networks with commas between them, as in 10.0.0.0/8, 192.168.1.5, fd00::/8"
+                ) from None
+            if "/" in text and network.network_address != ipaddress.ip_interface(text).ip:
+                raise ValueError(f"{text} is an address inside a network; did you mean {network}?")
         return value
 
-    @field_validator("admin_password")
+    @field_validator("timezone")
     @classmethod
-    def _password_is_long_enough(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < 8:
-            raise ValueError("at least 8 characters")
+    def _is_a_zone(cls, value: str) -> str:
+        if problem := zones.problem(value):
+            raise ValueError(problem)
         return value
 
     @model_validator(mode="after")
     def _intervals_fit_each_other(self) -> Self:
         """The order that makes the election safe: poll < grace < renew < lease / 2."""
         rules = (
-            ("GOCRON_RENEW", self.renew_s, "GOCRON_LEASE / 2", self.lease_s / 2),
-            ("GOCRON_GRACE", self.grace_s, "GOCRON_RENEW", self.renew_s),
-            ("GOCRON_POLL", self.poll_s, "GOCRON_GRACE", self.grace_s),
+            ("renew_s", self.renew_s, "must be shorter than half of", "lease_s", self.lease_s / 2),
+            ("grace_s", self.grace_s, "must be shorter than", "renew_s", self.renew_s),
+            ("poll_s", self.poll_s, "must be shorter than", "grace_s", self.grace_s),
         )
-        for small_name, small, big_name, big in rules:
+        for small_name, small, words, big_name, big in rules:
             if small >= big:
-                raise ValueError(
-                    f"{small_name} ({small:g} s) must be shorter than {big_name} ({big:g} s); "
-                    "the defaults are lease 15, renew 5, grace 0.8, poll 0.2"
-                )
+                defaults = "the defaults are lease 15, renew 5, grace 0.8, poll 0.2"
+                raise Contradiction(small_name, words, big_name, defaults)
         return self
 
     @property
@@ -120,46 +188,29 @@ class Settings(BaseModel):
         return self.home / (self.db.database or "gocron.db")
 
 
-KEYS: dict[str, tuple[str, str]] = {
-    # setting: (key in the section [default] of app.ini, environment variable)
-    "db.engine": ("db.engine", "GOCRON_DB_ENGINE"),
-    "db.host": ("db.host", "GOCRON_DB_HOST"),
-    "db.port": ("db.port", "GOCRON_DB_PORT"),
-    "db.user": ("db.user", "GOCRON_DB_USER"),
-    "db.password": ("db.password", "GOCRON_DB_PASSWORD"),
-    "db.database": ("db.database", "GOCRON_DB_DATABASE"),
-    "db.prefix": ("db.prefix", "GOCRON_DB_PREFIX"),
-    "db.charset": ("db.charset", "GOCRON_DB_CHARSET"),
-    "db.max_idle_conns": ("db.max.idle.conns", "GOCRON_DB_MAX_IDLE_CONNS"),
-    "db.max_open_conns": ("db.max.open.conns", "GOCRON_DB_MAX_OPEN_CONNS"),
-    "web_host": ("web.host", "GOCRON_WEB_HOST"),
-    "web_port": ("web.port", "GOCRON_WEB_PORT"),
-    "web_threads": ("web.threads", "GOCRON_WEB_THREADS"),
-    "allow_ips": ("allow_ips", "GOCRON_ALLOW_IPS"),
-    "app_name": ("app.name", "GOCRON_APP_NAME"),
-    "auth_secret": ("auth_secret", "GOCRON_AUTH_SECRET"),
-    "metrics_token": ("metrics.token", "GOCRON_METRICS_TOKEN"),
-    "trusted_proxies": ("web.trusted_proxies", "GOCRON_TRUSTED_PROXIES"),
-    "node_name": ("node.name", "GOCRON_NODE_NAME"),
-    "timezone": ("timezone", "GOCRON_TIMEZONE"),
-    "lease_s": ("election.lease", "GOCRON_LEASE"),
-    "renew_s": ("election.renew", "GOCRON_RENEW"),
-    "grace_s": ("election.grace", "GOCRON_GRACE"),
-    "poll_s": ("election.poll", "GOCRON_POLL"),
-    "misfire_grace_s": ("misfire.grace", "GOCRON_MISFIRE_GRACE"),
-    "max_running": ("concurrency.queue", "GOCRON_MAX_RUNNING"),
-    "drain_s": ("drain.timeout", "GOCRON_DRAIN_TIMEOUT"),
-    "output_limit": ("output.limit", "GOCRON_OUTPUT_LIMIT"),
-    "allow_root": ("allow_root", "GOCRON_ALLOW_ROOT"),
-    "log_format": ("log.format", "GOCRON_LOG_FORMAT"),
-    "log_level": ("log.level", "GOCRON_LOG_LEVEL"),
-    "admin_username": ("admin.username", "GOCRON_ADMIN_USERNAME"),
-    "admin_password": ("admin.password", "GOCRON_ADMIN_PASSWORD"),
-    "admin_email": ("admin.email", "GOCRON_ADMIN_EMAIL"),
+FIELDS: Mapping[str, FieldInfo] = {
+    name: DatabaseSettings.model_fields[name.removeprefix("db.")]
+    if name.startswith("db.")
+    else Settings.model_fields[name]
+    for name in KEYS
 }
+"""By the same names as ``KEYS``."""
 
-Raw = dict[str, tuple[str, str]]
-"""Setting name -> (text as found, where it was found)."""
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, what was given for them and where, and what should be mended all the same."""
+
+    settings: Settings
+    given: Raw
+    warnings: tuple[str, ...]
+
+    def source(self, name: str) -> str:
+        """Where a setting has its value from: a file and its line, a variable, or the default."""
+        if name not in self.given:
+            return DEFAULT
+        given = self.given[name]
+        return given.label if given.place in (ENVIRONMENT, COMMAND_LINE) else given.place
 
 
 def load(env: Mapping[str, str], **overrides: object) -> Settings:
@@ -167,35 +218,49 @@ def load(env: Mapping[str, str], **overrides: object) -> Settings:
 
     Raises ``InvalidSetting`` with one line per problem.
     """
-    from gocron.config_sources import read_environment, read_file
-
-    home = Path(env.get("GOCRON_HOME") or ".gocron").absolute()
-    raw = read_file(home / "conf" / "app.ini") | read_environment(env)
-    for name, value in overrides.items():
-        if value is not None:
-            raw[name] = (str(value), "the command line")
-    return build(home, raw)
+    return load_with_sources(env, **overrides).settings
 
 
-def build(home: Path, raw: Raw) -> Settings:
-    """Turn raw texts into checked settings; defaults that depend on others are filled in here."""
-    from gocron.config_sources import explain
+def load_with_sources(env: Mapping[str, str], **overrides: object) -> Loaded:
+    """The same, and where each value came from."""
+    home = Path(env.get("GOCRON_HOME") or DEFAULT_HOME).absolute()
+    file = home / "conf" / "app.ini"
+    mistakes = Mistakes()
+    from_file = read_file(file, mistakes)
+    from_environment = read_environment(env, mistakes)
+    from_command_line = {
+        name: Given(OPTIONS.get(name, name), str(value), COMMAND_LINE)
+        for name, value in overrides.items()
+        if value is not None
+    }
+    given = without_empty(from_file) | without_empty(from_environment) | from_command_line
+    settings = build(home, given, mistakes)
+    warning = open_to_others(file, from_file) if from_file else None
+    return Loaded(settings, given, (warning,) if warning else ())
 
+
+def build(home: Path, given: Raw, mistakes: Mistakes | None = None) -> Settings:
+    """Turn texts into checked settings; defaults that depend on others are filled in here."""
+    mistakes = mistakes or Mistakes()
     values: dict[str, object] = {"home": home}
     database: dict[str, object] = {}
-    for name, (text, _source) in raw.items():
+    for name, setting in given.items():
         group, _, key = name.partition(".")
         if group == "db":
-            database[key] = text
+            database[key] = setting.text
         else:
-            values[name] = _split(text) if name == "allow_ips" else text
-    engine = str(database.get("engine", "sqlite"))
-    database.setdefault("port", DEFAULT_PORTS.get(engine, 1))
+            values[name] = _split(setting.text) if name == "allow_ips" else setting.text
+    database.setdefault("port", DEFAULT_PORTS.get(str(database.get("engine", "sqlite")), 1))
     values["db"] = database
     values.setdefault("node_name", _default_node_name(str(values.get("web_port", 5920))))
-    settings = explain(lambda: Settings.model_validate(values), raw)
-    if not settings.single_node:
-        _require_database(settings.db)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        explain(error, FIELDS, given, mistakes)
+        mistakes.refuse()
+        raise
+    _check_database(settings.db, given, mistakes)
+    mistakes.refuse()
     return settings
 
 
@@ -208,10 +273,24 @@ def _default_node_name(port: str) -> str:
     return f"{socket.gethostname()}:{port}"
 
 
-def _require_database(db: DatabaseSettings) -> None:
-    for key in ("user", "database", "host"):
-        if not getattr(db, key):
-            raise InvalidSetting(
-                f"GOCRON_DB_{key.upper()} (db.{key} in app.ini) is missing: with the engine "
-                f"{db.engine} a node needs host, user, password and database"
+def _check_database(db: DatabaseSettings, given: Raw, mistakes: Mistakes) -> None:
+    """Whether the place of the database is complete, or was meant to be another one."""
+    if db.engine != "sqlite":
+        for key in ("host", "user", "database"):
+            if not getattr(db, key):
+                ini, variable = KEYS[f"db.{key}"]
+                mistakes.add(
+                    f"{variable} ({ini} in app.ini) is missing: with the engine {db.engine} a node "
+                    "needs host, user, password and database"
+                )
+        return
+    if "db.engine" in given:
+        return
+    for name in ("db.host", "db.user", "db.password"):
+        if name in given and given[name].text:
+            mistakes.add(
+                f"{given[name].label} ({given[name].place}) is set, but no engine: without one a "
+                "node uses SQLite and its own file; set GOCRON_DB_ENGINE to postgres or mysql "
+                "(or to sqlite, if that is meant)"
             )
+            return

@@ -12,15 +12,22 @@ import os
 import sys
 from datetime import UTC, datetime
 
-CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: "\\n", 13: "\\r", 9: "\t"}
-"""What stands in a log line for a control character, so that CR/LF cannot start a new line."""
+_C0, _C1, _SEPARATORS = range(32), range(127, 160), (0x2028, 0x2029)
+
+CONTROL = {code: f"\\x{code:02x}" for code in (*_C0, *_C1)} | {10: "\\n", 13: "\\r", 9: "\t"}
+CONTROL |= {code: f"\\u{code:04x}" for code in _SEPARATORS}
+"""What stands in a log line for a control character, so that none can start a new line or be
+obeyed by a terminal."""
+
+LEFT_BY_JSON = {code: f"\\u{code:04x}" for code in (*_C1, *_SEPARATORS)}
+"""Characters that JSON may carry as they are, but that some readers take for the end of a line."""
 
 
 class TextFormatter(logging.Formatter):
     """``2026-11-23 20:00:00.123Z INFO elector[12]: message``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, UTC, control characters escaped; a traceback follows on lines of its own."""
+        """One line, UTC, control characters escaped; a traceback follows on indented lines."""
         stamp = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%d %H:%M:%S")
         message = record.getMessage().translate(CONTROL)
         line = (
@@ -28,7 +35,8 @@ class TextFormatter(logging.Formatter):
             f"{record.name.rpartition('.')[2]}[{record.process}]: {message}"
         )
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
+            traceback = self.formatException(record.exc_info).splitlines()
+            line += "".join("\n    " + part.translate(CONTROL) for part in traceback)
         return line
 
 
@@ -46,7 +54,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+        return json.dumps(entry, ensure_ascii=False).translate(LEFT_BY_JSON)
 
 
 class OneWriteHandler(logging.Handler):
@@ -55,8 +63,16 @@ class OneWriteHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or drop it when stderr cannot take it."""
         try:
-            os.write(sys.stderr.fileno(), (self.format(record) + "\n").encode("utf-8", "replace"))
-        except (OSError, ValueError):
+            line = self.format(record)
+        except Exception as error:  # a wrong log call must not end the process that made it
+            broken = f"a log call is wrong: {error}: {record.msg!r} at {record.pathname}"
+            name, level = record.name, record.levelno
+            line = self.format(logging.makeLogRecord(
+                {"name": name, "levelno": level, "levelname": record.levelname, "msg": broken}
+            ))  # fmt: skip
+        try:
+            os.write(sys.stderr.fileno(), (line + "\n").encode("utf-8", "replace"))
+        except (OSError, ValueError, AttributeError):
             return
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Histogram
 
+from gocron.core.states import Protocol, RunState
+
 LATENESS = Histogram(
     "gocron_run_lateness_seconds",
     "From the slot (or the manual trigger) to the moment the run was started.",
@@ -30,3 +32,17 @@ ROUND = Histogram(
 DATABASE_ERRORS = Counter(
     "gocron_database_errors_total", "Database errors that were survived, by process.", ["process"]
 )
+
+# From the first scrape on, so that a first event is seen as an increase, not as a new series.
+for _state in (
+    RunState.SUCCESS,
+    RunState.FAILED,
+    RunState.TIMEOUT,
+    RunState.CANCELLED,
+    RunState.LOST,
+):
+    ENDED.labels(str(_state))
+for _protocol in Protocol:
+    DURATION.labels(str(_protocol))
+for _process in ("scheduler", "runner"):
+    DATABASE_ERRORS.labels(_process)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from gocron.board import Board
 from gocron.config import Settings
 from gocron.errors import HomeNotWritable, IdentityTaken, PortInUse
+from gocron.posix import PR_SET_DUMPABLE, prctl
 from gocron.supervisor.child import ChildSpec
 from gocron.supervisor.supervisor import Supervisor
 
@@ -34,6 +35,8 @@ BACKLOG = 128
 def serve(settings: Settings, announce: Callable[[Prepared], None]) -> int:
     """Run a node until it is told to stop; its exit code. ``announce`` is called once when it is
     about to start. Raises ``GocronError`` for everything that keeps it from starting."""
+    # Commands run as the same user: they must not read our environment through /proc.
+    prctl(PR_SET_DUMPABLE, 0)
     folder = prepare_home(settings)
     listener = bind(settings.web_host, settings.web_port)
     guard = lock_sqlite(settings) if settings.single_node else None

@@ -1,16 +1,22 @@
 """What a task may be: one model for panel, API, command line and import. Pure.
 
 Field names are gocron's (``docs/tasks.md``); its numbers are understood (protocol 1 = http,
-2 = shell; http_method 1 = GET, 2 = POST; multi; status).
+2 = shell; http_method 1 = GET, 2 = POST; multi; status), and so are its fields for which there
+is nothing here yet, as long as they ask for nothing.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
+from gocron.allowed import Allowed, allowed, found, meant
 from gocron.core.states import Misfire, Overlap, Protocol
 from gocron.core.timetable import parse
 from gocron.errors import InvalidSchedule, InvalidTask
@@ -18,13 +24,60 @@ from gocron.errors import InvalidSchedule, InvalidTask
 HTTP_TIMEOUT_S = 300
 SHELL_TIMEOUT_S = 86_400
 
+LONGEST_ARGUMENT = 131_071
+"""Bytes: a command is one argument of ``/bin/sh -c``, and Linux takes no longer one."""
+
+MOST_CHARACTERS = 65_535
+
 ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
-NUMBERS = {
-    "protocol": {1: "http", 2: "shell", "1": "http", "2": "shell"},
-    "http_method": {1: "GET", 2: "POST", "1": "GET", "2": "POST"},
+NUMBERS: Mapping[str, Mapping[str, str]] = {
+    "protocol": {"1": "http", "2": "shell"},
+    "http_method": {"1": "GET", "2": "POST"},
 }
+
+ALIASES = {"multi": "overlap", "status": "enabled"}
+"""gocron's name -> ours."""
+
+NOT_YET: Mapping[str, tuple[object, ...]] = {
+    "level": (1, "1"),
+    "dependency_task_id": ("", 0, "0"),
+    "dependency_status": ("", 0, 1, 2, "0", "1", "2"),
+    "retry_times": (0, "0"),
+    "retry_interval": (0, "0"),
+    "log_retention_days": (0, "0"),
+    "notify_status": (0, "0"),
+    "notify_type": (0, 1, 2, 3, "0", "1", "2", "3"),
+    "notify_receiver_id": ("",),
+    "notify_keyword": ("",),
+}
+"""Fields of gocron that this version has nothing for -> the values that ask for nothing."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong in one place of a definition; ``path`` is the field, then what is inside."""
+
+    path: tuple[str, ...]
+    message: str
+
+    @property
+    def field(self) -> str:
+        """The field at fault."""
+        return self.path[0] if self.path else "task"
+
+    def __str__(self) -> str:
+        return ": ".join([*(self.path or ("task",)), self.message])
+
+
+class Refused(InvalidTask):
+    """A definition breaks rules; ``mistakes`` are all that were found."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        first = self.mistakes[0]
+        super().__init__(first.field, ": ".join([*first.path[1:], first.message]))
 
 
 class TaskDefinition(BaseModel):
@@ -36,16 +89,24 @@ class TaskDefinition(BaseModel):
     spec: Annotated[str, Field(min_length=1, max_length=255)]
     timezone: Annotated[str, Field(max_length=64)] = "UTC"
     protocol: Protocol = Protocol.SHELL
-    command: Annotated[str, Field(min_length=1, max_length=65_535)]
-    working_dir: Annotated[str, Field(max_length=1024, pattern=r"^(/.*)?$")] = ""
+    command: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+    working_dir: Annotated[
+        str,
+        Field(max_length=1024, pattern=r"^(/[^\n\x00]*)?$"),
+        Allowed("empty or an absolute path of at most 1024 characters"),
+    ] = ""
     environment: dict[str, str] = Field(default_factory=dict, max_length=200)
     http_method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "GET"
     http_headers: dict[str, str] = Field(default_factory=dict, max_length=100)
-    http_body: Annotated[str, Field(max_length=65_535)] = ""
+    http_body: Annotated[str, Field(max_length=MOST_CHARACTERS)] = ""
     http_statuses: Annotated[str, Field(max_length=255)] = "200-299"
     http_verify_tls: bool = True
     success_pattern: Annotated[str, Field(max_length=1024)] = ""
-    timeout: Annotated[int, Field(ge=0, le=SHELL_TIMEOUT_S)] = 0
+    timeout: Annotated[
+        int,
+        Field(ge=0, le=SHELL_TIMEOUT_S),
+        Allowed(f"a whole number of seconds from 0 (none) to {SHELL_TIMEOUT_S}"),
+    ] = 0
     overlap: Overlap = Overlap.SKIP
     max_parallel: Annotated[int, Field(ge=0, le=1000)] = 0
     misfire: Misfire = Misfire.RUN_ONCE
@@ -53,21 +114,12 @@ class TaskDefinition(BaseModel):
     remark: Annotated[str, Field(max_length=10_000)] = ""
     enabled: bool = True
 
-    @model_validator(mode="before")
+    @field_validator("timeout", "max_parallel", mode="before")
     @classmethod
-    def _understand_gocron(cls, data: Any) -> Any:
-        """gocron's numbers and its names ``multi`` and ``status``."""
-        if not isinstance(data, dict):
-            return data
-        data = dict(data)
-        for field, words in NUMBERS.items():
-            if field in data and not isinstance(data[field], bool):
-                data[field] = words.get(data[field], data[field])
-        if "multi" in data and "overlap" not in data:
-            data["overlap"] = Overlap.PARALLEL if data.pop("multi") in (1, "1") else Overlap.SKIP
-        if "status" in data and "enabled" not in data:
-            data["enabled"] = data.pop("status")
-        return data
+    def _a_number_and_no_truth(cls, value: object) -> object:
+        if isinstance(value, bool):  # pydantic would take true for 1
+            raise ValueError(f"must be a whole number, found {found(value)}")
+        return value
 
     @field_validator("name", "tag")
     @classmethod
@@ -84,7 +136,7 @@ class TaskDefinition(BaseModel):
             raise ValueError("must not be blank")
         return value
 
-    @field_validator("command", "http_body", "remark")
+    @field_validator("command", "http_body", "remark", "success_pattern")
     @classmethod
     def _no_nul(cls, value: str) -> str:
         if "\0" in value:
@@ -96,11 +148,15 @@ class TaskDefinition(BaseModel):
     def _environment(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
             if not ENV_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not a name for an environment variable")
+                raise ValueError(
+                    f"{found(name)} is not a name for an environment variable; "
+                    "letters, digits and _ are allowed, not beginning with a digit"
+                )
             if name.startswith("GOCRON_"):
                 raise ValueError(f"{name}: names that start with GOCRON_ are gocron's own")
             if "\0" in text:
                 raise ValueError(f"{name}: must not contain NUL characters")
+        _require_room(value)
         return value
 
     @field_validator("http_headers")
@@ -108,9 +164,10 @@ class TaskDefinition(BaseModel):
     def _headers(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
             if not HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not the name of an HTTP header")
+                raise ValueError(f"{found(name)} is not the name of an HTTP header")
             if re.search(r"[\r\n\0]", text):
                 raise ValueError(f"{name}: a header is one line")
+        _require_room(value)
         return value
 
     @field_validator("http_statuses")
@@ -124,51 +181,150 @@ class TaskDefinition(BaseModel):
     def _pattern(cls, value: str) -> str:
         try:
             re.compile(value)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"not a regular expression: {error}") from error
         return value
 
     @model_validator(mode="after")
     def _fits_together(self) -> TaskDefinition:
-        if self.protocol is Protocol.HTTP:
-            if not re.match(r"https?://[^\s/]+", self.command):
-                raise InvalidTask("command", "an HTTP task needs a URL: http://… or https://…")
-            if re.search(r"\s", self.command):
-                raise InvalidTask("command", "a URL has no blanks; write %20")
-            if self.timeout > HTTP_TIMEOUT_S:
-                raise InvalidTask("timeout", f"at most {HTTP_TIMEOUT_S} seconds for HTTP")
-        try:
-            timetable = parse(self.spec, self.timezone)
-        except InvalidSchedule as error:
-            field = "timezone" if "zone" in str(error).split(":")[0] else "spec"
-            raise InvalidTask(field, str(error)) from error
-        del timetable
+        mistakes = [*self._contradictions(), *_wrong_schedule(self.spec, self.timezone)]
+        if mistakes:
+            raise Refused(mistakes)
         return self
+
+    def _contradictions(self) -> Iterator[Mistake]:
+        if self.protocol is Protocol.SHELL:
+            size = len(self.command.encode())
+            if size > LONGEST_ARGUMENT:
+                problem = f"{size} bytes are too long; at most {LONGEST_ARGUMENT} for a shell"
+                yield Mistake(("command",), f"{problem}, put it into a script")
+            return
+        if not re.match(r"https?://[^\s/]+", self.command):
+            yield Mistake(("command",), "an HTTP task needs a URL: http://… or https://…")
+        elif re.search(r"\s", self.command):
+            yield Mistake(("command",), "a URL has no blanks; write %20")
+        if self.timeout > HTTP_TIMEOUT_S:
+            yield Mistake(
+                ("timeout",),
+                f"at most {HTTP_TIMEOUT_S} seconds for HTTP, found {self.timeout}",
+            )
+
+
+def _require_room(texts: Mapping[str, str]) -> None:
+    size = sum(len(name) + len(text) for name, text in texts.items())
+    if size > MOST_CHARACTERS:
+        raise ValueError(f"{size} characters in all are too many; at most {MOST_CHARACTERS}")
+
+
+def _wrong_schedule(spec: str, timezone: str) -> list[Mistake]:
+    try:
+        parse(spec, timezone)
+    except InvalidSchedule as error:
+        message = str(error)
+        if message.startswith("time zone:") and "TZ=" not in spec:
+            return [Mistake(("timezone",), message.removeprefix("time zone: "))]
+        return [Mistake(("spec",), message)]
+    return []
 
 
 def parse_statuses(text: str) -> tuple[tuple[int, int], ...]:
     """``200-299,304`` as ranges; raises ``ValueError`` in words."""
     ranges = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{3})(?:\s*-\s*(\d{3}))?\s*", part)
+        match = re.fullmatch(r"\s*([0-9]{3})(?:\s*-\s*([0-9]{3}))?\s*", part)
         low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
         if not 100 <= low <= high <= 599:
             raise ValueError(
-                f"{part.strip()!r} is no status or range of statuses; write for example 200-299,304"
+                f"{found(part.strip())} is no status or range of statuses (100-599); "
+                "write for example 200-299,304"
             )
         ranges.append((low, high))
     return tuple(ranges)
 
 
-def define(fields: dict[str, Any]) -> TaskDefinition:
-    """A definition from plain values; raises ``InvalidTask`` naming the first field at fault."""
+def define(fields: Mapping[str, Any]) -> TaskDefinition:
+    """A definition from plain values; None means: not given. Raises ``Refused``, an
+    ``InvalidTask`` that names the first field at fault and carries all mistakes."""
+    values, mistakes = _understand_gocron(fields)
     try:
-        return TaskDefinition.model_validate(fields)
+        definition = TaskDefinition.model_validate(values)
     except ValidationError as error:
-        problem = error.errors()[0]
-        field = str(problem["loc"][0]) if problem["loc"] else "task"
-        if problem["type"] == "extra_forbidden":
-            known = ", ".join(TaskDefinition.model_fields)
-            raise InvalidTask(field, f"unknown field; known are: {known}") from None
-        message = problem["msg"].removeprefix("Value error, ")
-        raise InvalidTask(field, f"{message} (found {str(problem['input'])[:80]!r})") from None
+        mistakes += [_mistake(problem, fields) for problem in error.errors(include_url=False)]
+        mistakes += _also_wrong_schedule(values, mistakes)
+    except Refused as error:
+        mistakes += error.mistakes
+    if mistakes:
+        raise Refused(mistakes)
+    return definition
+
+
+def _understand_gocron(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:
+    """Our names and values for gocron's, and what cannot be understood."""
+    values = {name: value for name, value in fields.items() if value is not None}
+    mistakes = []
+    for field, words in NUMBERS.items():
+        value = values.get(field)
+        if isinstance(value, int | str) and not isinstance(value, bool):
+            values[field] = words.get(str(value), value)
+    headers = values.get("http_headers")
+    if isinstance(headers, str):
+        values["http_headers"] = _from_json(headers)
+    for alias, field in ALIASES.items():
+        if alias not in values:
+            continue
+        value = values.pop(alias)
+        if field in values:
+            mistakes.append(Mistake((alias,), f"says the same as {field}; give one of them"))
+        elif alias == "status":
+            values[field] = value
+        elif str(value) in ("0", "1"):
+            values[field] = Overlap.PARALLEL if str(value) == "1" else Overlap.SKIP
+        else:
+            rule = "must be 0 (one run at a time) or 1 (parallel)"
+            mistakes.append(Mistake((alias,), f"{rule}, found {found(value)}"))
+    for field, nothing in NOT_YET.items():
+        if field in values and any(values[field] == value for value in nothing):
+            del values[field]
+    return values, mistakes
+
+
+def _from_json(text: str) -> Any:
+    """gocron keeps headers as JSON in a text; a text that is none stays one, and is refused."""
+    try:
+        return json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return text
+
+
+def _mistake(problem: ErrorDetails, fields: Mapping[str, Any]) -> Mistake:
+    """A problem of pydantic in our words."""
+    path = tuple(str(part) for part in problem["loc"] if part != "[key]")
+    field = path[0] if path else "task"
+    for alias, ours in ALIASES.items():
+        if field == ours and ours not in fields and alias in fields:
+            path = (alias,)
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        if field in NOT_YET:
+            return Mistake(path, "is not supported by this version of gocron; leave it out")
+        hint = meant(field, [*TaskDefinition.model_fields, *ALIASES], most=1)
+        known = ", ".join(TaskDefinition.model_fields)
+        return Mistake(path, f"there is no such field{hint or f'; there are {known}'}")
+    if kind == "missing":
+        return Mistake(path, "is missing; every task has a name, a spec and a command")
+    if kind == "value_error":
+        return Mistake(path, str(problem["ctx"]["error"]))
+    if kind == "string_unicode":
+        return Mistake(path, "has characters that are none (half of a surrogate pair)")
+    if len(path) > 1:
+        return Mistake(path, f"must be a text, found {found(problem['input'])}")
+    rule = allowed(TaskDefinition.model_fields[field])
+    return Mistake(path, f"must be {rule}, found {found(problem['input'])}")
+
+
+def _also_wrong_schedule(values: Mapping[str, Any], mistakes: list[Mistake]) -> list[Mistake]:
+    """The schedule is looked at even if other fields are wrong, so that all is said at once."""
+    spec, timezone = values.get("spec"), values.get("timezone", "UTC")
+    if {"spec", "timezone"} & {mistake.field for mistake in mistakes}:
+        return []
+    return _wrong_schedule(spec, timezone) if isinstance(spec, str) else []

@@ -8,7 +8,7 @@ no more. ``decide_start`` is asked at the very moment of starting.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -83,10 +83,13 @@ class Plan:
 def plan(task: DueTask, slots: Slots, now: datetime, horizon: datetime, grace: timedelta) -> Plan:
     """All slots from the cursor up to ``horizon``. Those older than ``grace`` are late and follow
     the task's misfire policy; each of the others runs on its own."""
+    if task.next_fire_at > horizon:
+        return Plan(task, (), task.next_fire_at)
     runs: list[PlannedRun] = []
     on_time_from = max(task.next_fire_at, now - grace)
     if task.next_fire_at < on_time_from:
-        runs += MISFIRE[Misfire(task.misfire)](task, slots, on_time_from - TINY)
+        late = MISFIRE.get(task.misfire, _run_once)  # a newer version may know more policies
+        runs += late(task, slots, on_time_from - TINY)
     on_time = slots.between(on_time_from - TINY, horizon, MOST_SLOTS)
     runs += [_planned(task, slot) for slot in on_time]
     last = on_time[-1] if on_time else max(on_time_from - TINY, task.next_fire_at)
@@ -125,7 +128,9 @@ def _run_once(task: DueTask, slots: Slots, until: datetime) -> list[PlannedRun]:
     return [*older, _planned(task, newest)]
 
 
-MISFIRE = {Misfire.RUN_ONCE: _run_once}
+MISFIRE: dict[str, Callable[[DueTask, Slots, datetime], list[PlannedRun]]] = {
+    Misfire.RUN_ONCE: _run_once
+}
 """Policy for late slots -> the rows they become. A new policy is one function and one line."""
 
 
@@ -173,11 +178,12 @@ class Skip:
 
 
 def decide_start(overlap: str, max_parallel: int, active: int) -> Skip | None:
-    """Whether a run may start while ``active`` runs of the same task go on; None means yes."""
+    """Whether a run may start while ``active`` runs of the same task go on; None means yes. A
+    policy that only a newer version knows is no permission."""
     if active == 0:
         return None
-    if overlap == Overlap.SKIP:
-        return Skip("the previous run is still going (overlap: skip)")
+    if overlap != Overlap.PARALLEL:
+        return Skip(f"the previous run is still going (overlap: {overlap})")
     if max_parallel and active >= max_parallel:
         return Skip(f"{active} runs are going, at most {max_parallel} may (overlap: parallel)")
     return None

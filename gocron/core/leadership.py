@@ -31,6 +31,7 @@ The claim does that (``db/claims.py``): one row per slot, unique in the database
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 
 from gocron.core.backoff import delay
@@ -225,13 +226,17 @@ class State:
     timing: Timing
     phase: Phase = Phase.DISCONNECTED
     term: int = 0
-    """The term we lead or try to lead; 0 when following."""
+    """The term we lead or try to lead; 0 when following. Known from the moment we ask for it."""
     sent: float = 0.0
     """When our last renewal was sent."""
     highest_term: int = 0
     """The highest term ever seen, by which a database that lost commits is noticed."""
     failures: int = 0
     local_locks: bool = True
+    free_row: tuple[int, datetime | None] | None = None
+    """Term and renewal of the row when it was last found unlocked ..."""
+    free_since: float = 0.0
+    """... and when it was first found so."""
 
     @property
     def leads(self) -> bool:
@@ -251,7 +256,9 @@ def step(state: State, event: Event, now: float, jitter: float) -> tuple[State, 
         case Phase.DISCONNECTED, Tick():
             return state, [Connect()]
         case Phase.DISCONNECTED, Connected(local_locks):
-            following = replace(state, phase=Phase.FOLLOWING, local_locks=local_locks)
+            following = replace(
+                state, phase=Phase.FOLLOWING, local_locks=local_locks, free_row=None
+            )
             return following, [Probe()]
         case Phase.FOLLOWING, Tick():
             return state, [Probe()]
@@ -286,9 +293,13 @@ def _probed(
         alarms = [TermWentBack(row.term, state.highest_term)]
     highest = max(row.term, state.highest_term)
     state = replace(state, highest_term=highest)
-    wait = takeover_in(row, state.timing, local_locks=state.local_locks)
+    if state.free_row != (row.term, row.renewed_at):
+        state = replace(state, free_row=(row.term, row.renewed_at), free_since=now)
+    wait = takeover_in(
+        row, state.timing, local_locks=state.local_locks, unchanged_s=now - state.free_since
+    )
     if wait == 0.0:
-        return state, [*alarms, TakeOver(above=highest)]
+        return replace(state, term=highest + 1), [*alarms, TakeOver(above=highest)]
     # Not a whole poll if the row is to be had sooner: this wait is part of every failover that
     # happens to follow a renewal closely.
     poll = _poll(state, now, jitter)
@@ -339,7 +350,7 @@ def _down(state: State, reason: str) -> list[Action]:
 def _release(state: State) -> tuple[State, list[Action]]:
     """Trust ends first, then the row is given up, then everybody is told."""
     released = replace(state, phase=Phase.RELEASED, term=0)
-    if not state.leads and state.phase is not Phase.CONFIRMING:
+    if state.term == 0:
         return released, [Disconnect(), Stop()]
     news: list[Action] = [Trust(state.term, NO_TRUST), GiveUpRow(state.term)]
     if state.leads:

@@ -56,20 +56,24 @@ class LockRow:
     now: datetime
 
 
-def takeover_in(row: LockRow, timing: Timing, *, local_locks: bool = True) -> float:
+def takeover_in(
+    row: LockRow, timing: Timing, *, local_locks: bool = True, unchanged_s: float = 0.0
+) -> float:
     """Seconds until a follower that found the row unlocked may make itself leader; 0 = now.
 
     Unlocked and just renewed means its holder is between two transactions, or died there: wait
     until it cannot trust itself any more. Where row locks do not reach the other servers
     (``local_locks`` false: Galera, several primaries), unlocked means nothing, and only the lease
     counts.
+
+    ``unchanged_s`` is how long the follower has known this very renewal, by its own clock. Having
+    waited that long is as good: a database whose clock was set back would keep everybody waiting
+    until the clock is where it was.
     """
     if row.locked_by is None or row.renewed_at is None:
         return 0.0
-    if not local_locks:
-        return 0.0 if row.expires_at is None else _until(row.expires_at - row.now)
-    return _until(row.renewed_at + timedelta(seconds=timing.grace_s) - row.now)
-
-
-def _until(remaining: timedelta) -> float:
-    return max(0.0, remaining.total_seconds())
+    if local_locks:
+        patience_s, free_at = timing.grace_s, row.renewed_at + timedelta(seconds=timing.grace_s)
+    else:
+        patience_s, free_at = timing.lease_s, row.expires_at or row.now
+    return max(0.0, min((free_at - row.now).total_seconds(), patience_s - unchanged_s))

@@ -48,8 +48,9 @@ class Unable:
     reason: str
 
 
-LONGEST_TEXT = 500
-"""Characters of a text in a message; escaped, they still fit into one atomic write."""
+LONGEST_TEXT = 320
+"""Characters of a text in a message; escaped (up to 12 bytes each), they still fit into one atomic
+write."""
 
 Message = Ready | Leading | NotLeading | Acting | StandingBy | Unable
 

@@ -14,14 +14,13 @@ A new kind of schedule (``@at`` …) is one more ``Rhythm`` and one more line in
 
 from __future__ import annotations
 
-import difflib
 import re
-import zoneinfo
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from gocron import zones
 from gocron.core.cron_calendar import CronCalendar
 from gocron.core.cron_fields import parse_fields
 from gocron.core.daylight import ElapsedTimes, FixedTimes
@@ -43,8 +42,6 @@ _AT_WORDS: dict[str, Callable[[str], Rhythm]] = {"@every": every}
 _NOT_SUPPORTED = {"@at": "one single run", "@reboot": "a run at every start"}
 
 _ZONE_PREFIX = re.compile(r"(?:CRON_)?TZ=(\S*)\s*")
-# Found among the zones of many systems; they mean something else on every node, or nothing.
-_NO_ZONES = {"localtime", "posixrules", "Factory"}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _END_S = (datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
@@ -145,15 +142,5 @@ def _instant(second: int) -> datetime:
 
 
 def _check_zone(zone: str) -> None:
-    if zone in _zones():
-        return
-    by_lower_case = {name.lower(): name for name in _zones()}
-    wanted = zone[:64].lower().replace(" ", "_")
-    close = difflib.get_close_matches(wanted, by_lower_case, n=1, cutoff=0.6)
-    hint = f"did you mean {by_lower_case[close[0]]}?" if close else "for example Europe/Berlin"
-    raise InvalidSchedule(f"time zone: {zone[:64]!r} is not known; IANA names are allowed, {hint}")
-
-
-@lru_cache(maxsize=1)
-def _zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones() - _NO_ZONES)
+    if problem := zones.problem(zone):
+        raise InvalidSchedule(f"time zone: {problem}")

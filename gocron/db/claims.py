@@ -58,7 +58,8 @@ def due(
     oldest first, continuing behind ``after`` (cursor, id). Feeds ``clock`` as it goes."""
     dialect = database.dialect
     page = "" if after is None else (
-        "AND (next_fire_at > :cursor OR (next_fire_at = :cursor AND id > :id)) "
+        # The first condition says nothing new, but an index can jump there.
+        "AND next_fire_at >= :cursor AND (next_fire_at > :cursor OR id > :id) "
     )  # fmt: skip
     with database.read() as connection:
         sent = boottime()
@@ -118,24 +119,27 @@ def claim(database: Database, claimant: Claimant, plans: Sequence[Plan]) -> int:
     def work(connection: Connection) -> int:
         require_term(connection, claimant.term)
         dialect = database.dialect
-        moves = dialect.pack(
-            MOVES,
-            (
-                (plan.task.id, plan.task.revision, plan.task.next_fire_at, plan.next_fire_at)
-                for plan in sorted(plans, key=lambda plan: plan.task.id)
-            ),
-        )
-        matching = _lock_unchanged(connection, dialect, moves)
-        if not matching:
-            return 0
-        _move_cursors(connection, dialect, moves, matching == {plan.task.id for plan in plans})
-        _insert_runs(connection, dialect, claimant, plans, matching)
-        return len(matching)
+        unchanged = _lock_unchanged(connection, dialect, plans)
+        if unchanged:
+            valid = [plan for plan in plans if plan.task.id in unchanged]
+            _move_cursors(connection, dialect, valid)
+            _insert_runs(connection, dialect, claimant, valid)
+        return len(unchanged)
 
     return database.transact(work)
 
 
-def _lock_unchanged(connection: Connection, dialect: Dialect, moves: str) -> set[int]:
+def _pack_moves(dialect: Dialect, plans: Sequence[Plan]) -> str:
+    return dialect.pack(
+        MOVES,
+        (
+            (plan.task.id, plan.task.revision, plan.task.next_fire_at, plan.next_fire_at)
+            for plan in sorted(plans, key=lambda plan: plan.task.id)
+        ),
+    )
+
+
+def _lock_unchanged(connection: Connection, dialect: Dialect, plans: Sequence[Plan]) -> set[int]:
     """Ids of the tasks that are still as they were when the plan was made; their rows stay
     locked to the end of the transaction, so an edit waits and then sees our rows."""
     found = connection.execute(
@@ -143,29 +147,26 @@ def _lock_unchanged(connection: Connection, dialect: Dialect, moves: str) -> set
             f"SELECT t.id FROM {dialect.unpack(MOVES, 'moves', 'm')} "
             f"{dialect.straight_join} {table('task')} t ON t.id = m.id "
             "AND t.revision = m.revision "
-            "AND t.next_fire_at = m.expected AND t.enabled = :yes"
-            f"{dialect.for_update_of('t')}"
+            "AND t.next_fire_at = m.expected AND t.enabled = :yes "
+            f"ORDER BY t.id{dialect.for_update_of('t')}"
         ),
-        {"moves": moves, "yes": True},
+        {"moves": _pack_moves(dialect, plans), "yes": True},
     )
     return set(found.scalars())
 
 
-def _move_cursors(connection: Connection, dialect: Dialect, moves: str, every: bool) -> None:
-    on = "t.id = m.id"
-    if not every:
-        # Some tasks of the batch changed since they were read: leave their new cursor alone.
-        on += " AND t.revision = m.revision AND t.next_fire_at = m.expected"
+def _move_cursors(connection: Connection, dialect: Dialect, plans: Sequence[Plan]) -> None:
+    """Of tasks that are locked and unchanged; the others keep the cursor that an edit set."""
     connection.execute(
         text(
             dialect.update_from(
                 table("task"),
                 dialect.unpack(MOVES, "moves", "m"),
-                on,
+                "t.id = m.id",
                 "next_fire_at = m.next",
             )
         ),
-        {"moves": moves},
+        {"moves": _pack_moves(dialect, plans)},
     )
 
 
@@ -174,7 +175,6 @@ def _insert_runs(
     dialect: Dialect,
     claimant: Claimant,
     plans: Sequence[Plan],
-    matching: set[int],
 ) -> None:
     """One row a slot; a row that is there already (a slot that ran before its task was edited)
     stays as it is."""
@@ -192,7 +192,6 @@ def _insert_runs(
                 run.missed_count,
             )
             for plan in plans
-            if plan.task.id in matching
             for run in plan.runs
         ),
     )

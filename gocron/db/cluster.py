@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from gocron.db.engine import Database
-from gocron.db.lock import LOCK_NAME
+from gocron.db.lock import LOCK_NAME, restore_lock_row
+from gocron.db.models import Leadership
 from gocron.db.naming import table
 from gocron.db.nodes import LOST_AFTER_S
 
@@ -50,6 +51,9 @@ class Cluster:
     leader: Leader | None
     term: int
     members: tuple[Member, ...]
+    lease_age_s: float | None
+    """Since the last renewal of anybody's lease, also one that has run out; None before the
+    first one."""
 
 
 def look(database: Database) -> Cluster:
@@ -66,11 +70,12 @@ def look(database: Database) -> Cluster:
         ).one_or_none()
         now = needed(lock.now) if lock is not None else database.dialect.now(connection)
         nodes = connection.execute(text(f"SELECT * FROM {table('node')} ORDER BY name")).all()
-    leader = None
-    if lock is not None and lock.locked_by and lock.renewed_at is not None:
+    leader, age = None, None
+    if lock is not None and lock.renewed_at is not None:
+        renewed = needed(lock.renewed_at)
+        age = max(0.0, (now - renewed).total_seconds())
         expires = moment(lock.expires_at)
-        if expires is not None and expires > now:
-            renewed = needed(lock.renewed_at)
+        if lock.locked_by and expires is not None and expires > now:
             leader = Leader(
                 lock.locked_by,
                 lock.node_name or "",
@@ -78,14 +83,14 @@ def look(database: Database) -> Cluster:
                 needed(lock.locked_at),
                 renewed,
                 expires,
-                max(0.0, (now - renewed).total_seconds()),
+                age,
             )
     members = []
     for node in nodes:
-        age = (now - needed(node.heartbeat_at)).total_seconds()
+        silent_s = (now - needed(node.heartbeat_at)).total_seconds()
         if node.stopped_at is not None:
             state = "stopped"
-        elif age > LOST_AFTER_S:
+        elif silent_s > LOST_AFTER_S:
             state = "lost"
         else:
             state = "leader" if leader and leader.node_name == node.name else "follower"
@@ -97,12 +102,42 @@ def look(database: Database) -> Cluster:
                 node.port,
                 node.version,
                 needed(node.started_at),
-                max(0.0, age),
+                max(0.0, silent_s),
                 node.running,
                 state,
             )
         )
-    return Cluster(now, leader, lock.term if lock is not None else 0, tuple(members))
+    return Cluster(now, leader, lock.term if lock is not None else 0, tuple(members), age)
+
+
+@dataclass(frozen=True)
+class PastTerm:
+    """One leadership; ``ended_at`` is None while nobody has noticed its end."""
+
+    term: int
+    node_name: str
+    locked_by: str
+    began_at: datetime
+    ended_at: datetime | None
+    end_reason: str
+
+
+def history(database: Database, limit: int) -> list[PastTerm]:
+    """Who led, newest first."""
+    with database.read() as connection:
+        rows = connection.execute(
+            select(
+                Leadership.term,
+                Leadership.node_name,
+                Leadership.locked_by,
+                Leadership.began_at,
+                Leadership.ended_at,
+                Leadership.end_reason,
+            )
+            .order_by(Leadership.term.desc(), Leadership.id.desc())
+            .limit(limit)
+        ).all()
+    return [PastTerm(*row) for row in rows]
 
 
 def lead_alone(database: Database, holder: str, node_name: str) -> int:
@@ -112,6 +147,7 @@ def lead_alone(database: Database, holder: str, node_name: str) -> int:
     """
     clock = database.dialect.clock
     with database.write() as connection:
+        restore_lock_row(connection, database.dialect)
         values = {"name": LOCK_NAME, "holder": holder, "node": node_name}
         connection.execute(
             text(

@@ -8,16 +8,28 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, text
 
-from gocron.db.requirements import require_innodb, require_version
+from gocron.db.requirements import require_innodb, require_utf8, require_version
 
 Columns = Mapping[str, str]
 """Column name -> kind of its values: ``int``, ``text`` or ``time``."""
+
+NUL_SHOWN = "\u2400"
+"""No database stores NUL in a text; this is the sign for it."""
+
+
+def storable(value: str | None) -> str | None:
+    """A text without what a server refuses (NUL, halves of surrogate pairs): one of them would
+    keep the whole batch from being written, again and again."""
+    if value is None or (value.isascii() and "\0" not in value):
+        return value
+    whole = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole.replace("\0", NUL_SHOWN)
 
 
 class Dialect:
@@ -80,12 +92,17 @@ class Dialect:
 
     def pack(self, columns: Columns, rows: Iterable[Sequence[Any]]) -> str:
         """Rows as the JSON parameter that ``unpack`` unfolds."""
-        times = [number for number, kind in enumerate(columns.values()) if kind == "time"]
+        convert: dict[str, Callable[[Any], Any]] = {"time": self.time, "text": storable}
+        converted = [
+            (number, convert[kind])
+            for number, kind in enumerate(columns.values())
+            if kind in convert
+        ]
         packed = []
         for row in rows:
             values = list(row)
-            for number in times:
-                values[number] = self.time(values[number])
+            for number, how in converted:
+                values[number] = how(values[number])
             packed.append(dict(zip(columns, values, strict=True)))
         return json.dumps(packed)
 
@@ -116,8 +133,8 @@ class Dialect:
     def prepare_elector(self, connection: Connection, lease_s: float) -> None:
         """First statements of each of the elector's transactions: the server ends a silent one."""
 
-    def lock_migrations(self, connection: Connection, key: str, wait_s: int) -> bool:
-        """Take the lock under which migrations run; False if it was not to be had in time."""
+    def try_lock_migrations(self, connection: Connection, key: str) -> bool:
+        """Take the lock under which migrations run; False if somebody else holds it."""
         raise NotImplementedError
 
     def unlock_migrations(self, connection: Connection, key: str) -> None:
@@ -154,9 +171,11 @@ class PostgreSQL(Dialect):
         return f"INTERVAL '{round(seconds * 1e6)} microseconds'"
 
     def check_server(self, connection: Connection) -> str:
-        """PostgreSQL >= 12."""
+        """PostgreSQL >= 12, with a database in UTF-8."""
         version = connection.execute(text("SHOW server_version")).scalar_one()
-        return require_version("PostgreSQL", str(version), (12, 0))
+        words = require_version("PostgreSQL", str(version), (12, 0))
+        require_utf8(connection)
+        return words
 
     def is_read_only(self, connection: Connection) -> bool:
         """A replica in recovery, or ``default_transaction_read_only``."""
@@ -174,14 +193,12 @@ class PostgreSQL(Dialect):
             f"SET LOCAL statement_timeout = {statement_ms}"
         )
 
-    def lock_migrations(self, connection: Connection, key: str, wait_s: int) -> bool:
-        """An advisory lock that ends with the transaction."""
-        connection.execute(text(f"SET LOCAL lock_timeout = {wait_s * 1000}"))
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(hashtext(:key), 0)"), {"key": "gocron " + key}
+    def try_lock_migrations(self, connection: Connection, key: str) -> bool:
+        """An advisory lock of this database that ends with the transaction."""
+        got = connection.execute(
+            text("SELECT pg_try_advisory_xact_lock(hashtext(:key), 0)"), {"key": "gocron " + key}
         )
-        connection.execute(text("SET LOCAL lock_timeout = 0"))
-        return True
+        return bool(got.scalar_one())
 
 
 class MySQL(Dialect):
@@ -190,7 +207,14 @@ class MySQL(Dialect):
     name = "mysql"
     clock = "SYSDATE(6)"
     straight_join = "STRAIGHT_JOIN"
-    _kinds: ClassVar = {"int": "BIGINT", "text": "TEXT", "time": "DATETIME(6)"}
+    _kinds: ClassVar = {
+        "int": "BIGINT",
+        # TEXT would cut what is longer than 64 KiB off, and without a character set the
+        # database's own would lose what it does not know: both without a word.
+        "text": "MEDIUMTEXT CHARACTER SET utf8mb4",
+        "time": "DATETIME(6)",
+    }
+    _lock_name = "CONCAT('gocron ', SHA1(CONCAT(DATABASE(), ' ', :key)))"
 
     def assign(self, *columns: str, source: str) -> str:
         """Qualified: both sides of the join have these columns."""
@@ -249,16 +273,15 @@ class MySQL(Dialect):
         """Session-wide; repeated in each transaction because a pooler may change sessions."""
         connection.exec_driver_sql(f"SET SESSION wait_timeout = {max(1, math.ceil(lease_s))}")
 
-    def lock_migrations(self, connection: Connection, key: str, wait_s: int) -> bool:
-        """A named lock of the session: DDL commits, so a transaction cannot hold one."""
-        got = connection.execute(
-            text("SELECT GET_LOCK(:key, :wait)"), {"key": "gocron " + key, "wait": wait_s}
-        ).scalar_one()
-        return bool(got)
+    def try_lock_migrations(self, connection: Connection, key: str) -> bool:
+        """A named lock of the session: DDL commits, so a transaction cannot hold one. Names are
+        shared by all databases of a server."""
+        got = connection.execute(text(f"SELECT GET_LOCK({self._lock_name}, 0)"), {"key": key})
+        return bool(got.scalar_one())
 
     def unlock_migrations(self, connection: Connection, key: str) -> None:
         """Release the named lock."""
-        connection.execute(text("SELECT RELEASE_LOCK(:key)"), {"key": "gocron " + key})
+        connection.execute(text(f"SELECT RELEASE_LOCK({self._lock_name})"), {"key": key})
 
 
 class SQLite(Dialect):
@@ -268,12 +291,13 @@ class SQLite(Dialect):
     clock = "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
     for_update = ""
     skip_locked = ""
-    _kinds: ClassVar = {"int": "INTEGER", "text": "TEXT", "time": "TEXT"}
+    straight_join = "CROSS JOIN"
 
     def unpack(self, columns: Columns, parameter: str, alias: str) -> str:
-        """``json_each``."""
+        """``json_each``. The LIMIT keeps the optimizer from reading the JSON once per row of the
+        other table, which takes seconds for a thousand rows."""
         names = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
-        return f"(SELECT {names} FROM json_each(:{parameter})) AS {alias}"
+        return f"(SELECT {names} FROM json_each(:{parameter}) LIMIT -1) AS {alias}"
 
     def check_server(self, connection: Connection) -> str:
         """SQLite >= 3.35 (UPDATE FROM came with 3.33)."""
@@ -284,7 +308,7 @@ class SQLite(Dialect):
         """The file may not be written."""
         return bool(connection.execute(text("PRAGMA query_only")).scalar_one())
 
-    def lock_migrations(self, connection: Connection, key: str, wait_s: int) -> bool:
+    def try_lock_migrations(self, connection: Connection, key: str) -> bool:
         """BEGIN IMMEDIATE has locked the file already."""
         return True
 

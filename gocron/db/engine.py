@@ -181,21 +181,24 @@ def describe(error: BaseException) -> str:
     return f"{type(cause).__name__}: {lines[:300]}"
 
 
+def place(settings: Settings) -> str:
+    """Where the database is, without the password."""
+    db = settings.db
+    if settings.single_node:
+        return str(settings.sqlite_path)
+    return f"{db.user}@{db.host}:{db.port}/{db.database}"
+
+
 def unavailable(settings: Settings, error: BaseException) -> DatabaseUnavailable:
     """The paragraph for somebody whose database cannot be reached."""
-    db = settings.db
-    place = (
-        str(settings.sqlite_path)
-        if db.engine == "sqlite"
-        else f"{db.user}@{db.host}:{db.port}/{db.database}"
-    )
+    engine = settings.db.engine
     hint = (
         "Check that the folder exists and may be written by this user."
-        if db.engine == "sqlite"
+        if engine == "sqlite"
         else "Check GOCRON_DB_HOST, _PORT, _USER, _PASSWORD and _DATABASE (or db.* in "
         "conf/app.ini), that the server is up, and that it accepts connections from this host."
     )
     return DatabaseUnavailable(
-        f"the {db.engine} database {place} cannot be used: {describe(error)}. {hint} "
+        f"the {engine} database {place(settings)} cannot be used: {describe(error)}. {hint} "
         "`gocron check` tries it again."
     )

@@ -17,7 +17,7 @@ from gocron.clock import boottime
 from gocron.config import Settings
 from gocron.core.leadership import Locked
 from gocron.core.lease import LockRow
-from gocron.db.dialects import DIALECTS
+from gocron.db.dialects import DIALECTS, Dialect
 from gocron.db.engine import make_single_connection_engine
 from gocron.db.naming import table
 
@@ -37,6 +37,20 @@ class LockLost(Exception):
 
 class ReadOnlyServer(Exception):
     """The server takes no writes, so nobody may lead through it."""
+
+
+def restore_lock_row(connection: Connection, dialect: Dialect) -> None:
+    """Create the row if somebody has deleted it: without it nobody could ever lead. Its term lives
+    on in the history, so that a new row does not start below what claims have seen."""
+    lock = table("scheduler_lock")
+    connection.execute(
+        text(
+            f"INSERT INTO {lock} (lock_name, term) "
+            f"SELECT :name, COALESCE(MAX(term), 0) FROM {table('leadership')} "
+            f"WHERE 1 = 1{dialect.ignore_conflicts(lock, 'lock_name')}"
+        ),
+        {"name": LOCK_NAME},
+    )
 
 
 class LockSession:
@@ -221,18 +235,9 @@ class LockSession:
         )
 
     def _recreate(self) -> None:
-        """Somebody deleted the row. Without it nobody could ever lead; its term lives on in the
-        history, so that a new row does not start below what claims have seen."""
         log.error("the lock row was missing: it is created again")
         self._begin()
-        self._open.execute(
-            text(
-                f"INSERT INTO {self._lock} (lock_name, term) "
-                f"SELECT :name, COALESCE(MAX(term), 0) FROM {self._history} "
-                f"WHERE 1 = 1{self._dialect.ignore_conflicts(self._lock, 'lock_name')}"
-            ),
-            {"name": LOCK_NAME},
-        )
+        restore_lock_row(self._open, self._dialect)
         self._commit()
 
     def _close_history(self, reason: str, term: int | None = None) -> None:

@@ -1,7 +1,7 @@
 """Bring the tables up to date, once, whoever comes first.
 
 All nodes may start at the same time: one migrates under a database lock, the others wait for it.
-Steps are written so that they can be repeated (``migrations/steps.py``), because MySQL cannot roll
+Steps are written so that they can be repeated (``schema_steps``), because MySQL cannot roll
 DDL back: a migration that was killed half-way is simply run again.
 
 An older node keeps working beside a newer schema: migrations only add. Where one day they take
@@ -11,6 +11,8 @@ away, they raise the setting ``schema_floor``, and versions below it refuse to s
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from alembic import command
@@ -19,6 +21,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 import gocron
+from gocron.clock import boottime
+from gocron.db.dialects import Dialect
 from gocron.db.engine import Database
 from gocron.db.naming import table
 from gocron.errors import SchemaNotCurrent
@@ -61,7 +65,7 @@ def current(connection: Connection) -> str | None:
     return None if found is None else str(found)
 
 
-def upgrade(database: Database) -> str:
+def upgrade(database: Database, sleep: Callable[[float], None] = time.sleep) -> str:
     """Bring the tables to ``newest``; returns the revision in force.
 
     Raises ``SchemaNotCurrent`` if another node holds the lock for too long, or if the tables are
@@ -70,20 +74,34 @@ def upgrade(database: Database) -> str:
     with database.read() as connection:
         if _settled(connection):
             return str(current(connection))
-    with database.write() as connection:
-        key = table("schema")
-        if not database.dialect.lock_migrations(connection, key, WAIT_S):
-            raise SchemaNotCurrent(
-                f"another node has been migrating the database for more than {WAIT_S} s; "
-                "look at its log, then start this node again"
-            )
+    key = table("schema")
+    with database.engine.connect() as connection:
+        connection.execution_options(sqlite_begin="IMMEDIATE")
+        _lock(database.dialect, connection, key, sleep)
         try:
             if not _settled(connection):
                 log.info("migrating the database to revision %s", newest())
                 command.upgrade(_config(connection), "head")
+            found = str(current(connection))
+            # First the commit, then the lock: whoever gets it next must see what was done.
+            connection.commit()
         finally:
             database.dialect.unlock_migrations(connection, key)
-        return str(current(connection))
+    return found
+
+
+def _lock(
+    dialect: Dialect, connection: Connection, key: str, sleep: Callable[[float], None]
+) -> None:
+    """By trying again and again: a statement that waits for long looks like a dead server."""
+    until = boottime() + WAIT_S
+    while not dialect.try_lock_migrations(connection, key):
+        if boottime() >= until:
+            raise SchemaNotCurrent(
+                f"another node has been migrating the database for more than {WAIT_S} s; "
+                "look at its log, then start this node again"
+            )
+        sleep(0.1)
 
 
 def check(connection: Connection) -> str | None:

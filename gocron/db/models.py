@@ -58,7 +58,7 @@ class Task(Base):
     """
 
     __tablename__ = table("task")
-    __table_args__ = (Index(None, "enabled", "next_fire_at"), OPTIONS)
+    __table_args__ = (Index(None, "enabled", "next_fire_at", "id"), OPTIONS)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     name: Mapped[str] = mapped_column(String(128), unique=True)

@@ -124,6 +124,8 @@ def _write(database: Database, newcomer: Newcomer) -> Identity:
                 f"INSERT INTO {table('node')} ({columns}, started_at, heartbeat_at, running) "
                 f"SELECT {', '.join(':' + column for column in values)}, {clock}, {clock}, 0 "
                 f"WHERE NOT EXISTS (SELECT 1 FROM {table('node')} WHERE name = :name)"
+                # Two may ask for a new name at the same moment; the key is not used up for nothing.
+                f"{database.dialect.ignore_conflicts(table('node'), 'name')}"
             ),
             values,
         )

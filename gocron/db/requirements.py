@@ -6,6 +6,7 @@ import re
 
 from sqlalchemy import Connection, text
 
+from gocron.db.naming import table
 from gocron.errors import DatabaseUnsupported
 
 
@@ -19,6 +20,15 @@ def require_version(product: str, found: str, least: tuple[int, int]) -> str:
             "(PostgreSQL 12, MySQL 8.0, MariaDB 10.6, SQLite 3.35)"
         )
     return f"{product} {found}"
+
+
+def require_writable(server: str, read_only: bool) -> None:
+    """A node on a server that takes no writes can neither lead nor record runs."""
+    if read_only:
+        raise DatabaseUnsupported(
+            f"the server ({server}) is read-only: a replica, or in maintenance, and a node has to "
+            "write what it does. Let db.host lead to the primary, or wait until it takes writes"
+        )
 
 
 def require_innodb(connection: Connection) -> None:
@@ -37,8 +47,9 @@ def require_innodb(connection: Connection) -> None:
     tables = connection.execute(
         text(
             "SELECT table_name, engine FROM information_schema.tables "
-            "WHERE table_schema = DATABASE() AND table_name LIKE '%scheduler_lock'"
-        )
+            "WHERE table_schema = DATABASE() AND table_name = :name"
+        ),
+        {"name": table("scheduler_lock")},
     ).all()
     for name, engine in tables:
         if str(engine).lower() != "innodb":
@@ -46,3 +57,14 @@ def require_innodb(connection: Connection) -> None:
                 f"the table {name} uses the storage engine {engine}, which has no row locks; "
                 f"convert it with: ALTER TABLE {name} ENGINE=InnoDB"
             )
+
+
+def require_utf8(connection: Connection) -> None:
+    """Output and error messages are made of any characters: one that the database cannot store
+    would keep the end of a run from being recorded."""
+    encoding = str(connection.execute(text("SHOW server_encoding")).scalar_one())
+    if encoding != "UTF8":
+        raise DatabaseUnsupported(
+            f"the database has the encoding {encoding}, which cannot store every character; make "
+            "one with: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+        )

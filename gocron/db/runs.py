@@ -7,7 +7,7 @@ life of the node (stopped, then resumed) cannot start anything.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,6 +32,10 @@ ENDS: Columns = {
     "output_bytes": "int",
 }
 CHUNKS: Columns = {"run_id": "int", "seq": "int", "content": "text"}
+
+PACKET_CHARS = 500_000
+"""Output written by one statement. A character may become 14 bytes on the way, and MariaDB takes
+packets of up to 16 MiB."""
 
 
 @dataclass(frozen=True)
@@ -243,36 +247,36 @@ def running_elsewhere(connection: Connection, node_id: int) -> dict[int, int]:
     return {row.task_id: row.n for row in found}
 
 
+Refusal = Callable[[QueuedWork], str | None]
+"""Asked for each run, in order, whether it must not start now; the reason if so."""
+
+
 def start(
     connection: Connection,
     dialect: Dialect,
     me: Identity,
     works: Sequence[QueuedWork],
+    refusal: Refusal = lambda _work: None,
 ) -> set[int]:
-    """``queued`` -> ``running`` for runs that are still ours; ids of those that matched.
+    """``queued`` -> ``running`` (or ``skipped``) for runs that are still ours; ids of those that
+    are running now.
 
-    The rows are locked before they are changed, so what we return is exactly what was changed:
-    not every server can return the rows of an UPDATE.
+    The rows are locked first, so ``refusal`` is asked only about runs that do exist: one that was
+    withdrawn by an edit must not count as the one that another has to wait for. And what is
+    returned is exactly what was changed: not every server can return the rows of an UPDATE.
     """
-    ids = dialect.pack(IDS, ((work.id, work.revision) for work in works))
-    matched = connection.execute(
-        text(
-            f"SELECT t.id FROM {dialect.unpack(IDS, 'ids', 'i')} "
-            f"{dialect.straight_join} {table('run')} t ON t.id = i.id "
-            "WHERE t.state = :queued AND t.owner_id = :node AND EXISTS (SELECT 1 FROM "
-            f"{table('node')} n WHERE n.id = :node AND n.incarnation = :incarnation)"
-            f"{dialect.for_update_of('t')}"
-        ),
-        {
-            "ids": ids,
-            "queued": RunState.QUEUED,
-            "node": me.id,
-            "incarnation": me.incarnation,
-        },
-    )
-    ours = set(matched.scalars())
-    if ours:
-        revisions = {work.id: work.revision for work in works}
+    ours = _lock_startable(connection, dialect, me, works)
+    chosen: dict[int, int] = {}
+    skipped: dict[int, str] = {}
+    for work in works:
+        if work.id in ours:
+            reason = refusal(work)
+            if reason is None:
+                chosen[work.id] = work.revision
+            else:
+                skipped[work.id] = reason
+    skip(connection, dialect, me.id, skipped)
+    if chosen:
         connection.execute(
             text(
                 dialect.update_from(
@@ -283,12 +287,31 @@ def start(
                     + dialect.assign("revision", source="i"),
                 )
             ),
-            {
-                "ids": dialect.pack(IDS, ((run_id, revisions[run_id]) for run_id in ours)),
-                "running": RunState.RUNNING,
-            },
+            {"ids": dialect.pack(IDS, sorted(chosen.items())), "running": RunState.RUNNING},
         )
-    return ours
+    return set(chosen)
+
+
+def _lock_startable(
+    connection: Connection, dialect: Dialect, me: Identity, works: Sequence[QueuedWork]
+) -> set[int]:
+    """Ids of the runs that are queued, owned by this node, and wanted by this incarnation of it."""
+    matched = connection.execute(
+        text(
+            f"SELECT t.id FROM {dialect.unpack(IDS, 'ids', 'i')} "
+            f"{dialect.straight_join} {table('run')} t ON t.id = i.id "
+            "WHERE t.state = :queued AND t.owner_id = :node AND EXISTS (SELECT 1 FROM "
+            f"{table('node')} n WHERE n.id = :node AND n.incarnation = :incarnation) "
+            f"ORDER BY t.id{dialect.for_update_of('t')}"
+        ),
+        {
+            "ids": _pack_ids(dialect, [work.id for work in works]),
+            "queued": RunState.QUEUED,
+            "node": me.id,
+            "incarnation": me.incarnation,
+        },
+    )
+    return set(matched.scalars())
 
 
 def skip(connection: Connection, dialect: Dialect, node_id: int, skipped: dict[int, str]) -> None:
@@ -385,25 +408,33 @@ def write_output(
     database: Database, add: Sequence[tuple[int, int, str]], drop: Sequence[tuple[int, int]]
 ) -> None:
     """Add pieces (run, seq, text) and drop those that fell out of the kept tail. Repeatable."""
-    dialect = database.dialect
+    dialect, output = database.dialect, table("run_output")
+    insert = text(
+        f"INSERT INTO {output} (run_id, seq, content) SELECT c.run_id, c.seq, c.content "
+        f"FROM {dialect.unpack(CHUNKS, 'rows', 'c')} "
+        f"WHERE 1 = 1{dialect.ignore_conflicts(output, 'seq')}"
+    )
+    delete = text(f"DELETE FROM {output} WHERE run_id = :run AND seq = :seq")
+    for packet in _packets(add):
+        values = {"rows": dialect.pack(CHUNKS, packet)}
+        database.transact(lambda connection, values=values: connection.execute(insert, values))
+    if drop:
+        gone = [{"run": run_id, "seq": seq} for run_id, seq in drop]
+        database.transact(lambda connection: connection.execute(delete, gone))
 
-    def work(connection: Connection) -> None:
-        if add:
-            connection.execute(
-                text(
-                    f"INSERT INTO {table('run_output')} (run_id, seq, content) "
-                    f"SELECT c.run_id, c.seq, c.content FROM {dialect.unpack(CHUNKS, 'rows', 'c')} "
-                    f"WHERE 1 = 1{dialect.ignore_conflicts(table('run_output'), 'seq')}"
-                ),
-                {"rows": dialect.pack(CHUNKS, add)},
-            )
-        for run_id, seq in drop:
-            connection.execute(
-                text(f"DELETE FROM {table('run_output')} WHERE run_id = :run AND seq = :seq"),
-                {"run": run_id, "seq": seq},
-            )
 
-    database.transact(work)
+def _packets(pieces: Sequence[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
+    """Pieces, as many at a time as fit into one statement."""
+    packet: list[tuple[int, int, str]] = []
+    size = 0
+    for piece in pieces:
+        if packet and size + len(piece[2]) > PACKET_CHARS:
+            yield packet
+            packet, size = [], 0
+        packet.append(piece)
+        size += len(piece[2])
+    if packet:
+        yield packet
 
 
 def stop_requests(database: Database, node_id: int) -> dict[int, str]:
@@ -419,7 +450,8 @@ def stop_requests(database: Database, node_id: int) -> dict[int, str]:
         return {row.id: row.stop_requested_by for row in found}
 
 
-def _pack_ids(dialect: Dialect, run_ids: Sequence[int]) -> str:
+def _pack_ids(dialect: Dialect, run_ids: Iterable[int]) -> str:
+    """Sorted: two transactions that lock the same rows in the same order never deadlock."""
     return dialect.pack(IDS, ((run_id, 0) for run_id in sorted(run_ids)))
 
 

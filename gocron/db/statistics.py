@@ -16,7 +16,8 @@ WINDOW = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Counts:
-    """Runs by state (ended ones: of the last hour), and tasks."""
+    """Runs by state (ended ones: of the last hour), and tasks. A range of missed slots counts as
+    one."""
 
     runs: dict[str, int] = field(default_factory=dict)
     tasks_enabled: int = 0
@@ -42,12 +43,20 @@ def recent(database: Database) -> Counts:
             ),
             {"queued": RunState.QUEUED, "running": RunState.RUNNING},
         ).all()
+        trouble = connection.execute(
+            text(
+                f"SELECT state, COUNT(*) AS n FROM {run} WHERE state IN (:missed, :lost) "
+                "AND finished_at >= :since GROUP BY state"
+            ),
+            {"missed": RunState.MISSED, "lost": RunState.LOST, "since": dialect.time(since)},
+        ).all()
         tasks = connection.execute(
             text(f"SELECT enabled, COUNT(*) AS n FROM {table('task')} GROUP BY enabled")
         ).all()
     runs = dict.fromkeys(map(str, RunState), 0)
     runs.update({row.state: row.n for row in found})
-    runs.update({str(state): 0 for state in (RunState.QUEUED, RunState.RUNNING)})
-    runs.update({row.state: row.n for row in unfinished})
+    exact = (RunState.QUEUED, RunState.RUNNING, RunState.MISSED, RunState.LOST)
+    runs.update({str(state): 0 for state in exact})
+    runs.update({row.state: row.n for row in (*unfinished, *trouble)})
     by_enabled = {bool(row.enabled): row.n for row in tasks}
     return Counts(runs, by_enabled.get(True, 0), by_enabled.get(False, 0))

@@ -34,8 +34,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         if dialect.name == "postgresql":
             return dialect.type_descriptor(postgresql.TIMESTAMP(timezone=True))
         if dialect.name == "sqlite":
-            return dialect.type_descriptor(sqlite.DATETIME(storage_format=SQLITE_FORMAT))
-        return dialect.type_descriptor(mysql.DATETIME(fsp=6))  # type: ignore[no-untyped-call]
+            storage = sqlite.DATETIME(storage_format=SQLITE_FORMAT)  # type: ignore[no-untyped-call]
+            return dialect.type_descriptor(storage)
+        return dialect.type_descriptor(mysql.DATETIME(fsp=6))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Refuse naive values: nobody could tell what they mean."""

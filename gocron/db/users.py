@@ -6,15 +6,19 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from gocron.db import audit
 from gocron.db.audit import Actor
+from gocron.db.dialects import Dialect, storable
 from gocron.db.engine import Database
 from gocron.db.models import User
+from gocron.db.naming import table
 from gocron.errors import Conflict, InvalidTask, NotFound
 
 SHORTEST_PASSWORD = 8
@@ -42,40 +46,76 @@ def create(
     database: Database, username: str, password: str, actor: Actor, *, email: str = ""
 ) -> int:
     """A new administrator; raises ``InvalidTask`` (with the field) or ``Conflict``."""
-    username = username.strip()
-    if not 1 <= len(username) <= 64:
-        raise InvalidTask("username", "1 to 64 characters")
-    if len(password) < SHORTEST_PASSWORD:
-        raise InvalidTask("password", f"at least {SHORTEST_PASSWORD} characters")
-    hashed = _hash(password)
+    username, hashed = _checked(username, password)
 
     def work(connection: Connection) -> int:
         if connection.execute(select(User.id).where(User.username == username)).first():
             raise Conflict(f"there is already a user {username!r}")
-        key = connection.execute(
-            insert(User).values(
-                username=username,
-                email=email,
-                password_hash=hashed,
-                created_at=database.dialect.now(connection),
-            )
-        ).inserted_primary_key
-        assert key is not None
-        audit.record(connection, database.dialect, actor, "user.create", username)
-        return int(key[0])
+        return _insert(connection, database.dialect, username, hashed, email, actor)
 
-    return database.transact(work)
+    try:
+        return database.transact(work)
+    except IntegrityError as error:  # another node inserted the name between look and insert
+        raise Conflict(f"there is already a user {username!r}") from error
 
 
 def create_first(database: Database, username: str, password: str, email: str = "") -> bool:
     """The first administrator, only if there is no user at all yet; whether it was created."""
     if count(database):
         return False
-    try:
-        create(database, username, password, Actor("first start"), email=email)
-    except Conflict:  # another node was quicker
-        return False
-    return True
+    dialect = database.dialect
+    username, hashed = _checked(username, password)
+
+    def work(connection: Connection) -> bool:
+        _wait_for_turn(connection, dialect)
+        if connection.execute(select(User.id).limit(1)).first():
+            return False  # another node was quicker
+        _insert(connection, dialect, username, hashed, email, Actor("first start"))
+        return True
+
+    return database.transact(work)
+
+
+def _checked(username: str, password: str) -> tuple[str, str]:
+    """The name as it is stored, and the hash; raises ``InvalidTask``."""
+    username = username.strip()
+    if not 1 <= len(username) <= 64 or storable(username) != username:
+        raise InvalidTask("username", "1 to 64 characters")
+    if len(password) < SHORTEST_PASSWORD:
+        raise InvalidTask("password", f"at least {SHORTEST_PASSWORD} characters")
+    return username, _hash(password)
+
+
+def _wait_for_turn(connection: Connection, dialect: Dialect) -> None:
+    """Nodes that start at once look for users one after another, each to the end of its
+    transaction: all of them lock the same row, which has no other meaning."""
+    setting, name = table("setting"), {"name": "first_user"}
+    connection.execute(
+        text(
+            f"INSERT INTO {setting} (name, value) VALUES (:name, '')"
+            f"{dialect.ignore_conflicts(setting, 'name')}"
+        ),
+        name,
+    )
+    connection.execute(
+        text(f"SELECT value FROM {setting} WHERE name = :name{dialect.for_update}"), name
+    )
+
+
+def _insert(
+    connection: Connection, dialect: Dialect, username: str, hashed: str, email: str, actor: Actor
+) -> int:
+    key = connection.execute(
+        insert(User).values(
+            username=username,
+            email=email,
+            password_hash=hashed,
+            created_at=dialect.now(connection),
+        )
+    ).inserted_primary_key
+    assert key is not None
+    audit.record(connection, dialect, actor, "user.create", username)
+    return int(key[0])
 
 
 def count(database: Database) -> int:
@@ -111,50 +151,45 @@ def set_password(database: Database, username: str, password: str, actor: Actor)
 def authenticate(database: Database, username: str, password: str) -> Account | None:
     """The account behind a name and a password, or None: unknown, wrong, disabled, locked.
 
-    ``TRIES`` wrong passwords lock an account for ten minutes, on all nodes: it is counted in the
-    database, before the password is looked at, so that parallel guesses count too.
+    ``TRIES`` wrong passwords lock an account for ten minutes, on all nodes: a try is counted in
+    the database before the password is looked at, so that parallel guesses count too.
     """
-    with database.read() as connection:
-        now = database.dialect.now(connection)
-        row = connection.execute(
-            select(User.id, User.username, User.role, User.enabled, User.token_version)
-            .add_columns(User.password_hash, User.locked_until)
-            .where(User.username == username)
-        ).one_or_none()
-    locked = row is not None and row.locked_until is not None and row.locked_until > now
-    right = _verify(row.password_hash if row is not None and not locked else _nobody, password)
-    if row is None:
+    row = database.transact(lambda connection: _admit(connection, database.dialect, username))
+    right = _verify(row.password_hash if row is not None else _nobody, password)
+    if row is None or not right or not row.enabled:
         return None
-    if not right or locked or not row.enabled:
-        if not locked:
-            _count_failure(database, row.id)
-        return None
-    values: dict[str, object] = {"failed_logins": 0, "locked_until": None, "last_login_at": now}
+    values: dict[str, object] = {"failed_logins": 0, "locked_until": None}
     if _hasher.check_needs_rehash(row.password_hash):
         values["password_hash"] = _hash(password)
-    database.transact(
-        lambda connection: connection.execute(
-            update(User).where(User.id == row.id).values(**values)
+
+    def work(connection: Connection) -> None:
+        now = database.dialect.now(connection)
+        connection.execute(
+            update(User).where(User.id == row.id).values(last_login_at=now, **values)
         )
-    )
+
+    database.transact(work)
     return Account(row.id, row.username, row.role, True, row.token_version)
 
 
-def _count_failure(database: Database, user_id: int) -> None:
-    def work(connection: Connection) -> None:
-        connection.execute(
-            update(User).where(User.id == user_id).values(failed_logins=User.failed_logins + 1)
-        )
-        failed = connection.execute(
-            select(User.failed_logins).where(User.id == user_id)
-        ).scalar_one_or_none()
-        if failed is not None and failed >= TRIES:
-            until = database.dialect.now(connection) + LOCKED_FOR
-            connection.execute(
-                update(User).where(User.id == user_id).values(locked_until=until, failed_logins=0)
-            )
-
-    database.transact(work)
+def _admit(connection: Connection, dialect: Dialect, username: str) -> Row[Any] | None:
+    """The user whose password may be looked at; None if there is none, or the account is locked.
+    The try is counted as a failure, which a success takes back."""
+    row = connection.execute(
+        select(User.id, User.username, User.role, User.enabled, User.token_version)
+        .add_columns(User.password_hash, User.failed_logins, User.locked_until)
+        .where(User.username == storable(username))
+        .with_for_update()
+    ).one_or_none()
+    now = dialect.now(connection)
+    if row is None or (row.locked_until is not None and row.locked_until > now):
+        return None
+    tries = row.failed_logins + 1
+    counted: dict[str, object] = {"failed_logins": tries, "locked_until": None}
+    if tries >= TRIES:
+        counted = {"failed_logins": 0, "locked_until": now + LOCKED_FOR}
+    connection.execute(update(User).where(User.id == row.id).values(**counted))
+    return row
 
 
 def find(database: Database, user_id: int) -> Account | None:

@@ -31,6 +31,9 @@ PATTERN_WINDOW = 1024**2
 """The success pattern is looked for in this many bytes from the beginning."""
 
 KEPT_HANDLES = 512
+KEPT_CONNECTIONS = 64
+OBEY_STATUS = 2
+"""libcurl's CURLFOLLOW_OBEYCODE: a 303 after a PUT is followed by a GET. Before 8.16 it means 1."""
 
 SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -49,6 +52,7 @@ class HttpExecutor:
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
         self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, 2000)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, KEPT_CONNECTIONS)
         self._timer: asyncio.TimerHandle | None = None
         self._watched: dict[int, int] = {}
         self._calls: dict[pycurl.Curl, Call] = {}
@@ -61,7 +65,7 @@ class HttpExecutor:
         call = Call(self, curl, job, output, done)
         try:
             call.configure(self._certificates)
-        except (pycurl.error, ValueError, UnicodeError) as error:
+        except (pycurl.error, ValueError, re.error) as error:
             reason = f"the request could not be built: {error}"
             self._loop.call_soon(done, Outcome(RunState.FAILED, reason))
             return call
@@ -71,19 +75,25 @@ class HttpExecutor:
 
     def end(self, call: Call, outcome: Outcome) -> None:
         """Take a call off the wire and report it; a second time does nothing."""
-        if self._calls.pop(call.curl, None) is None:
+        if self._calls.get(call.curl) is not call:  # its handle may serve another call by now
             return
+        del self._calls[call.curl]
         self._multi.remove_handle(call.curl)
         if len(self._spare) < KEPT_HANDLES:
             call.curl.reset()
             self._spare.append(call.curl)
+        else:
+            call.curl.close()
         call.done(outcome)
 
     def close(self) -> None:
         """Drop all connections."""
-        for call in list(self._calls.values()):
-            self._multi.remove_handle(call.curl)
+        for curl in self._calls:
+            self._multi.remove_handle(curl)
+        for curl in [*self._calls, *self._spare]:
+            curl.close()
         self._calls.clear()
+        self._spare.clear()
         for descriptor in list(self._watched):
             self._unwatch(descriptor)
         if self._timer is not None:
@@ -148,10 +158,15 @@ class Call:
         self._output = output
         self._size = 0
         self._window = bytearray()
+        self._statuses: tuple[tuple[int, int], ...] = ()
+        self._pattern: re.Pattern[str] | None = None
 
     def configure(self, certificate_file: str) -> None:
-        """Set the easy handle up; raises ``pycurl.error`` for what libcurl refuses."""
+        """Set the easy handle up; raises ``pycurl.error`` for what libcurl refuses, ``ValueError``
+        or ``re.error`` for what this version of gocron or Python does not understand."""
         job, curl = self._job, self.curl
+        self._statuses = parse_statuses(job.http_statuses)
+        self._pattern = re.compile(job.success_pattern) if job.success_pattern else None
         timeout = job.timeout_s or DEFAULT_TIMEOUT_S
         curl.setopt(pycurl.URL, job.command.encode("utf-8"))
         curl.setopt(pycurl.PROTOCOLS_STR, "http,https")
@@ -159,7 +174,7 @@ class Call:
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.TIMEOUT, timeout)
         curl.setopt(pycurl.CONNECTTIMEOUT, min(CONNECT_TIMEOUT_S, timeout))
-        curl.setopt(pycurl.FOLLOWLOCATION, 1)
+        curl.setopt(pycurl.FOLLOWLOCATION, OBEY_STATUS)
         curl.setopt(pycurl.MAXREDIRS, MOST_REDIRECTS)
         curl.setopt(pycurl.CAINFO, certificate_file)
         curl.setopt(pycurl.SSL_VERIFYPEER, int(job.http_verify_tls))
@@ -168,21 +183,31 @@ class Call:
         curl.setopt(pycurl.ACCEPT_ENCODING, "")
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
         self._set_method()
-        headers = {"User-Agent": "gocron", "Expect": ""} | self._fact_headers() | job.http_headers
-        curl.setopt(
-            pycurl.HTTPHEADER,
-            [f"{name}: {text}".encode() if text else f"{name}:".encode()
-             for name, text in headers.items()],
-        )  # fmt: skip
+        curl.setopt(pycurl.HTTPHEADER, [line.encode() for line in self._header_lines()])
 
     def _set_method(self) -> None:
         method, body = self._job.http_method, self._job.http_body.encode()
         if method == "HEAD":
             self.curl.setopt(pycurl.NOBODY, 1)
             return
+        by_itself = "GET"
         if body or method == "POST":
             self.curl.setopt(pycurl.POSTFIELDS, body)
-        self.curl.setopt(pycurl.CUSTOMREQUEST, method)
+            by_itself = "POST"
+        if method != by_itself:
+            # Only then: a request of our own naming keeps its name through every redirect.
+            self.curl.setopt(pycurl.CUSTOMREQUEST, method)
+
+    def _header_lines(self) -> list[str]:
+        """The task's own headers win, however their names are written. In libcurl's words "Name:"
+        means not to send what it would send by itself, "Name;" to send it empty."""
+        own = {name.lower() for name in self._job.http_headers}
+        ours = {"User-Agent": "gocron"} | self._fact_headers()
+        lines = [f"{name}: {text}" for name, text in ours.items() if name.lower() not in own]
+        lines += [] if "expect" in own else ["Expect:"]
+        for name, text in self._job.http_headers.items():
+            lines.append(f"{name}: {text}" if text.strip() else f"{name};")
+        return lines
 
     def _fact_headers(self) -> dict[str, str]:
         """The receiver can tell a slot apart from its repetition by these."""
@@ -198,7 +223,7 @@ class Call:
         self._size += len(piece)
         if self._size > BODY_LIMIT:
             return 0  # tells libcurl to end the transfer
-        if self._job.success_pattern and len(self._window) < PATTERN_WINDOW:
+        if self._pattern is not None and len(self._window) < PATTERN_WINDOW:
             self._window += piece
         self._output(piece)
         return len(piece)
@@ -219,31 +244,39 @@ class Call:
         if error is not None:
             return self._failure(*error)
         status = int(self.curl.getinfo(pycurl.RESPONSE_CODE))
-        wanted = self._job.http_statuses
-        if not any(low <= status <= high for low, high in parse_statuses(wanted)):
-            return Outcome(RunState.FAILED, f"status {status}, expected {wanted}", status)
-        pattern = self._job.success_pattern
-        if pattern and not re.search(pattern, self._window.decode("utf-8", "replace")):
-            reason = f"status {status}, but the answer does not match {pattern!r}"
+        if not any(low <= status <= high for low, high in self._statuses):
+            reason = f"status {status}, expected {self._job.http_statuses}"
+            return Outcome(RunState.FAILED, reason, status)
+        answer = self._window.decode("utf-8", "replace")
+        if self._pattern is not None and not self._pattern.search(answer):
+            reason = f"status {status}, but the answer does not match {self._pattern.pattern!r}"
             return Outcome(RunState.FAILED, reason, status)
         return Outcome(RunState.SUCCESS, "", status)
 
     def _failure(self, code: int, message: str) -> Outcome:
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            seconds = self._job.timeout_s or DEFAULT_TIMEOUT_S
-            return Outcome(RunState.TIMEOUT, f"no complete answer within {seconds} s: {message}")
+            return Outcome(RunState.TIMEOUT, f"{self._what_took_too_long()}: {message}")
         if code == pycurl.E_WRITE_ERROR and self._size > BODY_LIMIT:
             return Outcome(RunState.FAILED, f"the answer is larger than {BODY_LIMIT} bytes")
         words = FAILURES.get(code, "the call failed")
         return Outcome(RunState.FAILED, f"{words}: {message}" if message else words)
 
+    def _what_took_too_long(self) -> str:
+        seconds = self._job.timeout_s or DEFAULT_TIMEOUT_S
+        if self.curl.getinfo(pycurl.TOTAL_TIME) < min(CONNECT_TIMEOUT_S + 0.5, seconds):
+            return f"no connection within {CONNECT_TIMEOUT_S} s"
+        return f"no complete answer within {seconds} s"
+
 
 FAILURES = {
+    pycurl.E_UNSUPPORTED_PROTOCOL: "neither http nor https is spoken there",
+    pycurl.E_URL_MALFORMAT: "the URL is not valid",
     pycurl.E_COULDNT_RESOLVE_HOST: "the host name could not be resolved",
     pycurl.E_COULDNT_CONNECT: "the connection was refused or not possible",
     pycurl.E_TOO_MANY_REDIRECTS: "too many redirects",
     pycurl.E_PEER_FAILED_VERIFICATION: "the server's certificate is not to be trusted",
     pycurl.E_SSL_CONNECT_ERROR: "no TLS connection could be made",
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: "the answer is not HTTP",
     pycurl.E_GOT_NOTHING: "the server closed the connection without an answer",
     pycurl.E_RECV_ERROR: "the connection broke while the answer was received",
     pycurl.E_SEND_ERROR: "the connection broke while the request was sent",

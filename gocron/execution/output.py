@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 NUL_SHOWN = "\u2400"
 """No database stores NUL in a text; this is the sign for it."""
 
-PIECE_CHARS = 200_000
-"""A piece never gets longer than this: one row, one packet."""
+PIECE_CHARS = 16_000
+"""A piece never gets longer than this: in UTF-8 it must fit into the 65,535 bytes that MySQL's
+``TEXT`` holds, and MySQL cuts off silently what does not."""
 
 
 @dataclass
@@ -38,7 +39,12 @@ class OutputKeeper:
         self._head = bytearray()
         self._tail = bytearray()
         self._tail_seen = 0
+        self._gap = False
+        """Whether bytes were left out since the last flush."""
         self._written_tail: deque[tuple[int, int]] = deque()
+        """First seq and bytes of each flush of the tail that is still stored."""
+        self._written = 0
+        """Bytes of the tail that are still stored."""
         self._next_seq = 0
         self._marker_seq: int | None = None
         self._decoder = _decoder()
@@ -55,7 +61,7 @@ class OutputKeeper:
             self._tail_seen += len(piece)
             self._tail += piece
             if len(self._tail) > 2 * self._tail_limit:
-                del self._tail[: -self._tail_limit]
+                self._cut_tail()
 
     @property
     def pending(self) -> bool:
@@ -65,44 +71,51 @@ class OutputKeeper:
     def flush(self, *, final: bool = False) -> Changes:
         """What to write now; ``final`` also says how much was left out."""
         changes = Changes()
-        if self._head or (final and self._marker_seq is None):
-            self._add(changes, self._decode(bytes(self._head), final and not self._tail_seen))
+        if self._head:
+            self._add(changes, self._decode(self._head))
             self._head.clear()
         if self._tail_seen and self._marker_seq is None:
             self._marker_seq = self._next_seq
             self._next_seq += 1
-            self._decoder = _decoder()
         if self._tail:
-            self._flush_tail(changes, final)
-        if final and self._marker_seq is not None:
-            left_out = self._tail_seen - sum(size for _seq, size in self._written_tail)
-            if left_out:
-                words = f"\n[gocron: {left_out} bytes left out here]\n"
-                changes.add.append((self._marker_seq, words))
+            self._flush_tail(changes)
+        if final:
+            self._finish(changes)
         return changes
 
-    def _flush_tail(self, changes: Changes, final: bool) -> None:
+    def _flush_tail(self, changes: Changes) -> None:
         if len(self._tail) > self._tail_limit:
-            del self._tail[: -self._tail_limit]
-            self._decoder = _decoder()
-        size = len(self._tail)
-        first = self._next_seq
-        self._add(changes, self._decode(bytes(self._tail), final))
+            self._cut_tail()
+        if self._gap:
+            self._decoder = _decoder()  # the character that was cut in two is left out as well
+            self._gap = False
+        self._written_tail.append((self._next_seq, len(self._tail)))
+        self._written += len(self._tail)
+        self._add(changes, self._decode(self._tail))
         self._tail.clear()
-        self._written_tail.append((first, size))
-        kept = sum(size for _seq, size in self._written_tail)
-        while len(self._written_tail) > 1 and kept - self._written_tail[0][1] >= self._tail_limit:
+        while self._written - self._written_tail[0][1] >= self._tail_limit:
             seq, size = self._written_tail.popleft()
-            kept -= size
+            self._written -= size
             changes.drop.extend(range(seq, self._written_tail[0][0]))
+
+    def _finish(self, changes: Changes) -> None:
+        self._add(changes, self._decode(b"", final=True))
+        left_out = self._tail_seen - self._written
+        if left_out and self._marker_seq is not None:
+            words = f"\n[gocron: {left_out} bytes left out here]\n"
+            changes.add.append((self._marker_seq, words))
+
+    def _cut_tail(self) -> None:
+        del self._tail[: -self._tail_limit]
+        self._gap = True
 
     def _add(self, changes: Changes, text: str) -> None:
         for start in range(0, len(text), PIECE_CHARS):
             changes.add.append((self._next_seq, text[start : start + PIECE_CHARS]))
             self._next_seq += 1
 
-    def _decode(self, piece: bytes, final: bool) -> str:
-        return self._decoder.decode(piece, final).replace("\0", NUL_SHOWN)
+    def _decode(self, piece: bytes | bytearray, final: bool = False) -> str:
+        return self._decoder.decode(bytes(piece), final).replace("\0", NUL_SHOWN)
 
 
 def _decoder() -> codecs.IncrementalDecoder:

@@ -25,7 +25,13 @@ TERM_GRACE_S = 5.0
 STRAGGLER_GRACE_S = 1.0
 """How long leftovers of the group may hold the pipe after the command itself has ended."""
 
+LAST_WORDS_S = 0.1
+"""How long the pipe may take to close after the last SIGKILL; a daemon never closes it."""
+
 PIECE = 65_536
+
+LAST_PIECES = 32
+"""As much as a pipe may hold when its command ends. More is coming from somebody else."""
 
 
 class ShellExecutor:
@@ -56,15 +62,24 @@ class ShellExecutor:
                 env=build(job, self._environment),
                 start_new_session=True,
             )
+            try:
+                return Command(loop, process, job.timeout_s, output, done)
+            except OSError:  # no descriptor is left to watch it with
+                _end(process)
+                raise
         except (OSError, ValueError) as error:
             place = f" in {job.working_dir}" if job.working_dir else ""
             reason = f"the command could not be started{place}: {error}"
             loop.call_soon(done, Outcome(RunState.FAILED, reason))
             return NothingStarted()
-        return Command(loop, process, job.timeout_s, output, done)
 
     def close(self) -> None:
         """Nothing is held between commands."""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with process:  # closes the pipe and waits
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class NothingStarted:
@@ -98,11 +113,13 @@ class Command:
         self._timers: list[asyncio.TimerHandle] = []
         self._verdict: Outcome | None = None
         """What the run will be, when it is we who end it."""
+        self._kill_at: float | None = None
+        """When whatever is left of the group gets SIGKILL, once it was asked to end."""
         self._exited = False
+        self._pidfd = os.pidfd_open(process.pid)
         self._pipe: int | None = process.stdout.fileno()
         os.set_blocking(self._pipe, False)
         loop.add_reader(self._pipe, self._read)
-        self._pidfd = os.pidfd_open(process.pid)
         loop.add_reader(self._pidfd, self._reap)
         if timeout_s:
             self._timers.append(loop.call_later(timeout_s, self._time_out))
@@ -111,14 +128,15 @@ class Command:
         """SIGTERM to the group; SIGKILL after a grace."""
         if self._verdict is None and not self._exited:
             self._verdict = Outcome(state, reason)
+            self._kill_at = self._loop.time() + TERM_GRACE_S
             self._signal_group(signal.SIGTERM)
             self._timers.append(
-                self._loop.call_later(TERM_GRACE_S, self._signal_group, signal.SIGKILL)
+                self._loop.call_at(self._kill_at, self._signal_group, signal.SIGKILL)
             )
 
     def kill(self, state: RunState, reason: str) -> None:
         """SIGKILL to the group."""
-        if self._verdict is None:
+        if self._verdict is None and not self._exited:
             self._verdict = Outcome(state, reason)
         self._signal_group(signal.SIGKILL)
 
@@ -158,37 +176,41 @@ class Command:
     def _reap(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
-        # Before the leader is reaped, its pid cannot be somebody else's group.
-        self._signal_group(signal.SIGTERM)
+        if self._kill_at is None:
+            self._kill_at = self._loop.time() + STRAGGLER_GRACE_S
+            # Before the leader is reaped, its pid cannot be somebody else's group.
+            self._signal_group(signal.SIGTERM)
         self._process.wait()
         self._exited = True
         self._cancel_timers()
         if self._group_lives():
-            self._loop.call_later(STRAGGLER_GRACE_S, self._signal_group, signal.SIGKILL)
+            self._loop.call_at(self._kill_at, self._signal_group, signal.SIGKILL)
         if self._pipe is None:
             self._finish()
         else:
             self._read_rest()
 
     def _read_rest(self) -> None:
-        """Most commands end with their pipe drained and closed: do not wait a loop for that."""
-        while self._pipe is not None:
+        """Most commands end with their pipe drained and closed: do not wait a loop for that. But
+        a daemon that writes as fast as we read must not keep us here."""
+        assert self._pipe is not None
+        assert self._kill_at is not None
+        for _piece in range(LAST_PIECES):
             try:
                 piece = os.read(self._pipe, PIECE)
             except BlockingIOError:
-                self._timers.append(self._loop.call_later(STRAGGLER_GRACE_S, self._give_up))
-                return
+                break
             except OSError:
                 piece = b""
             if not piece:
                 self._close_pipe()
-                break
+                self._finish()
+                return
             self._output(piece)
-        self._finish()
+        self._timers.append(self._loop.call_at(self._kill_at + LAST_WORDS_S, self._give_up))
 
     def _give_up(self) -> None:
-        """Somebody still holds the pipe: end the group, and close without it."""
-        self._signal_group(signal.SIGKILL)
+        """Somebody outside the group still holds the pipe: close without it."""
         if self._pipe is not None:
             self._close_pipe()
             self._output(

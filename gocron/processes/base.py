@@ -29,6 +29,8 @@ LISTENED = (
     signal.SIGTERM,
     signal.SIGQUIT,
     signal.SIGHUP,
+    # Ctrl-C is the parent's to handle. Listened to, and not ignored: commands would inherit that.
+    signal.SIGINT,
 )
 
 
@@ -64,7 +66,6 @@ class Channel:
     """A child's ears and mouth: signals and lifeline in, status messages out."""
 
     def __init__(self, links: Links, name: str, *, death_signal: signal.Signals) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
         self.signals = Signals(LISTENED)
         self.lifeline = links.lifeline
         self._status = links.status

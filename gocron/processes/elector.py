@@ -91,8 +91,8 @@ class Elector:
         timing = Timing(settings.lease_s, settings.renew_s, settings.grace_s, settings.poll_s)
         self._state = State(self._holder, timing)
         self._events: deque[Event] = deque([Tick()])
-        self._elections = 0
-        self._errors = 0
+        # They count since the node started, whatever became of earlier elector processes.
+        self._elections, self._errors = shared.board.counters()
         self._trust = TrustCell()
         self._stopped = False
         self._complained = ""

@@ -20,6 +20,7 @@ from gocron.config import Settings
 from gocron.core.identity import Identity
 from gocron.db import cluster, migrate, nodes, users
 from gocron.db.engine import Database, unavailable
+from gocron.db.requirements import require_writable
 from gocron.errors import GocronError
 
 
@@ -70,10 +71,9 @@ def prepare(settings: Settings, parent: int) -> Prepared:
     database = Database(settings, size=2)
     try:
         with database.read() as connection:
-            database.dialect.check_server(connection)
-            read_only = database.dialect.is_read_only(connection)
-        if not read_only:
-            migrate.upgrade(database)
+            server = database.dialect.check_server(connection)
+            require_writable(server, database.dialect.is_read_only(connection))
+        migrate.upgrade(database)
         return _register(settings, database, parent)
     except (SQLAlchemyError, OSError) as error:
         raise unavailable(settings, error) from error

@@ -1,7 +1,8 @@
 """Writes what became of runs: output as it comes, ends in batches, on a thread of its own.
 
-The runner's loop only hands over; it never waits for the database. While the database is away,
-ends go to the spool on disk and stay in memory too, and everything is written when it is back.
+The runner's loop only hands over; it never waits for the database or the disk. Nothing is
+forgotten before it is written: while the database is away, ends go to the spool on disk and stay in
+memory too, and everything is written when it is back.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
 
 from gocron.db import runs
 from gocron.db.engine import Database, describe
 from gocron.db.runs import End
-from gocron.execution.output import OutputKeeper
+from gocron.execution.output import NUL_SHOWN, OutputKeeper
 from gocron.metrics import DATABASE_ERRORS
+from gocron.processes.pending_output import Drop, PendingOutput
 from gocron.processes.spool import Chunk, Spool
 
 log = logging.getLogger("gocron.runner")
@@ -26,6 +30,16 @@ FLUSH_S = 0.1
 OUTPUT_FLUSH_S = 0.4
 RETRY_S = 0.5
 BATCH = 1000
+
+PATIENCE = 5
+"""So often may the database refuse output while it takes ends; then what it refuses is given up."""
+
+TROUBLE = (SQLAlchemyError, OSError)
+
+T = TypeVar("T")
+
+CONTENT = (DataError, ProgrammingError)
+"""A value that it cannot store, as opposed to a server that cannot store anything just now."""
 
 
 class Recorder:
@@ -37,11 +51,13 @@ class Recorder:
         self._spool = spool
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._ends: list[End] = []
-        self._chunks: list[Chunk] = []
-        self._drops: list[tuple[int, int]] = []
+        self._output = PendingOutput()
         self._keepers: dict[int, OutputKeeper] = {}
         self._wake = asyncio.Event()
+        self._restored = False
+        self._on_disk = False
         self._spooled: set[int] = set()
+        self._refusals = 0
         self._busy = asyncio.Lock()
         self._last_output = 0.0
         self.failing = False
@@ -59,25 +75,23 @@ class Recorder:
         """A run is over; its last output goes along."""
         keeper = self._keepers.pop(end.id, None)
         if keeper is not None:
-            self._collect(end.id, keeper, final=True)
-        self._ends.append(end)
+            self._output.put(end.id, keeper.flush(final=True))
+        self._ends.append(replace(end, reason=_storable(end.reason)))
         self._wake.set()
 
     def restore(self) -> None:
-        """Take up what an earlier runner left in the spool."""
-        ends, chunks = self._spool.load()
+        """Take up what an earlier runner left in the spool; a second call does nothing."""
+        if self._restored:
+            return
+        ends, pieces = self._spool.load()
+        self._restored = True
+        self._on_disk = self._spool.exists
         self._ends += ends
-        self._chunks += chunks
+        self._output.put_back(pieces)
         self._spooled |= {end.id for end in ends}
-
-    def _collect(self, run_id: int, keeper: OutputKeeper, *, final: bool = False) -> None:
-        changes = keeper.flush(final=final)
-        self._chunks += [(run_id, seq, text) for seq, text in changes.add if text]
-        self._drops += [(run_id, seq) for seq in changes.drop]
 
     async def flush_forever(self) -> None:
         """Until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             try:
                 async with asyncio.timeout(OUTPUT_FLUSH_S):
@@ -85,72 +99,98 @@ class Recorder:
             except TimeoutError:
                 pass
             self._wake.clear()
-            if not self.failing and loop.time() - self._last_output >= OUTPUT_FLUSH_S:
-                self._last_output = loop.time()
-                for run_id, keeper in self._keepers.items():
-                    if keeper.pending:
-                        self._collect(run_id, keeper)
-            if not await self.flush():
-                await asyncio.sleep(RETRY_S)
-            else:
-                await asyncio.sleep(FLUSH_S)
+            self._collect()
+            await asyncio.sleep(FLUSH_S if await self.flush() else RETRY_S)
+
+    def _collect(self) -> None:
+        """What running commands wrote. While the database takes nothing it stays in the keepers,
+        where it is bounded."""
+        now = asyncio.get_running_loop().time()
+        if self.failing or self._refusals or now - self._last_output < OUTPUT_FLUSH_S:
+            return
+        self._last_output = now
+        for run_id, keeper in self._keepers.items():
+            if keeper.pending:
+                self._output.put(run_id, keeper.flush())
 
     async def flush(self) -> bool:
         """Write what there is; False if the database did not take it (nothing is lost then)."""
         async with self._busy:
-            while self._ends or self._chunks or self._drops:
-                ends, self._ends = self._ends[:BATCH], self._ends[BATCH:]
-                chunks, self._chunks = self._chunks, []
-                drops, self._drops = self._drops, []
-                if await self._write(ends, chunks, drops):
-                    continue
-                self._ends = ends + self._ends
-                self._chunks = chunks + self._chunks
-                self._drops = drops + self._drops
-                self._keep_on_disk()
-                return False
-            if self._spooled:
-                self._spool.clear()
+            while self._ends or self._output:
+                if not await self._write_batch():
+                    await self._keep_on_disk()
+                    return False
+            if self._on_disk:
+                await self._in_thread(self._spool.clear)
+                self._on_disk = False
                 self._spooled.clear()
             return True
 
-    def _keep_on_disk(self) -> None:
-        """Ends are small and matter most: they are safe before the database is back."""
-        fresh = [end for end in self._ends if end.id not in self._spooled]
-        self._spool.keep(fresh)
-        self._spooled |= {end.id for end in fresh}
-
-    async def _write(
-        self, ends: list[End], chunks: list[Chunk], drops: list[tuple[int, int]]
-    ) -> bool:
+    async def _write_batch(self) -> bool:
+        """Output first, so that who sees an end sees all of it. But output must never be the
+        reason why an end is not recorded."""
+        pieces, drops = self._output.batch()
+        ends = self._ends[:BATCH]
         try:
-            if chunks or drops:
-                await self._in_thread(lambda: self._write_output(chunks, drops))
-            if ends:
+            refusal = await self._refusal_of(pieces, drops)
+            if ends or refusal:  # without ends: does it take anything at all?
                 await self._in_thread(lambda: runs.finish(self._database, self._node_id, ends))
-        except (SQLAlchemyError, OSError) as error:
+        except TROUBLE as error:
             DATABASE_ERRORS.labels("runner").inc()
             if not self.failing:
                 log.error("results cannot be written, they are kept: %s", describe(error))
             self.failing = True
             return False
+        del self._ends[: len(ends)]
         if self.failing:
             log.info("results are written again")
         self.failing = False
-        return True
+        if refusal is None:
+            self._refusals = 0
+            self._output.written(pieces, drops)
+            return True
+        self._refusals += 1
+        if isinstance(refusal, CONTENT) or self._refusals >= PATIENCE:
+            await self._in_thread(lambda: self._write_one_by_one(pieces))
+            self._refusals = 0
+            self._output.written(pieces, [])
+            return True
+        return bool(self._ends)
 
-    def _write_output(self, chunks: list[Chunk], drops: list[tuple[int, int]]) -> None:
-        """Output must never be the reason why an end is not recorded: what the database refuses
-        for its content is given up, what it cannot take now is tried again."""
+    async def _refusal_of(self, pieces: list[Chunk], drops: list[Drop]) -> Exception | None:
+        """Write output; the error if it was not taken."""
+        if not pieces and not drops:
+            return None
         try:
-            runs.write_output(self._database, chunks, drops)
-        except DBAPIError as error:
-            if error.connection_invalidated or not _refused_for_content(error):
-                raise
-            log.error("output was refused by the database and is dropped: %s", describe(error))
+            await self._in_thread(lambda: runs.write_output(self._database, pieces, drops))
+        except TROUBLE as error:
+            return error
+        return None
 
-    async def _in_thread(self, work: Callable[[], None]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    def _write_one_by_one(self, pieces: list[Chunk]) -> None:
+        """Find the piece that is at fault and give up no other."""
+        for piece in pieces:
+            try:
+                runs.write_output(self._database, [piece], [])
+            except TROUBLE as error:
+                DATABASE_ERRORS.labels("runner").inc()
+                log.error(
+                    "a piece of the output of run %d was refused by the database and is dropped: "
+                    "%s",
+                    piece[0],
+                    describe(error),
+                )
+
+    async def _keep_on_disk(self) -> None:
+        """Ends are small and matter most: they are safe before the database is back."""
+        fresh = [end for end in self._ends if end.id not in self._spooled]
+        kept = await self._in_thread(lambda: self._spool.keep(fresh))
+        if kept and fresh:
+            self._on_disk = True
+            self._spooled |= {end.id for end in fresh}
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def close(self, limit_s: float) -> bool:
         """Write everything, within ``limit_s``; what is left goes to the spool. Whether all was
@@ -161,13 +201,12 @@ class Recorder:
                     return True
         except TimeoutError:
             pass
+        # Also what is being written at this moment: nobody will hear whether it arrives.
         fresh = [end for end in self._ends if end.id not in self._spooled]
-        self._spool.keep(fresh, self._chunks)
+        self._spool.keep(fresh, self._output.pieces)
         return False
 
 
-def _refused_for_content(error: DBAPIError) -> bool:
-    """A value it cannot store, as opposed to a server that cannot store anything just now."""
-    from sqlalchemy.exc import DataError, ProgrammingError
-
-    return isinstance(error, DataError | ProgrammingError)
+def _storable(text: str) -> str:
+    """Without what no database takes: NUL, and halves of surrogate pairs from odd file names."""
+    return text.encode("utf-8", "replace").decode().replace("\0", NUL_SHOWN)

@@ -19,13 +19,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from waitress import create_server
 
 import gocron
+from gocron.context import Context
 from gocron.core.protocol import Ready
 from gocron.db.engine import Database, describe
 from gocron.db.settings import shared_secret
 from gocron.processes.base import Channel, Links, ParentGone, Shared, configure_logs
-from gocron.web.app import Context, create_app
+from gocron.web.app import create_app
+from gocron.web.lanes import Lanes
 
 log = logging.getLogger("gocron.web")
+
+CONNECTIONS = 1000
+"""Browsers keep theirs open; whoever comes after this many, a probe included, has to wait."""
 
 
 def run(links: Links, shared: Shared) -> int:
@@ -37,7 +42,9 @@ def run(links: Links, shared: Shared) -> int:
         server = create_server(
             app,
             sockets=list(shared.sockets),
-            threads=shared.settings.web_threads,
+            _dispatcher=Lanes(shared.settings.web_threads),
+            connection_limit=CONNECTIONS,
+            asyncore_use_poll=True,  # select() ends at descriptor 1023
             ident=None,
             clear_untrusted_proxy_headers=True,
         )

@@ -36,6 +36,24 @@ class Stage(IntEnum):
     OVER = 4
 
 
+LIMITS_S = {Stage.STANDBY: 3.0, Stage.RELEASE: 5.0, Stage.CLOSE: 5.0, Stage.OVER: 0.0}
+"""How long a stage may take; DRAIN is as long as the setting says, and a margin."""
+
+KILLED_S = 1.0
+"""How long a killed process may take to vanish."""
+
+
+def limit_s(stage: Stage, drain_s: float) -> float:
+    """How long ``stage`` may take."""
+    return drain_s + DRAIN_MARGIN_S if stage is Stage.DRAIN else LIMITS_S[stage]
+
+
+def longest_s(drain_s: float) -> float:
+    """No orderly stop takes longer: whoever ends a node (supervisord, a container engine) should
+    wait at least this long before using force."""
+    return sum(limit_s(stage, drain_s) + KILLED_S for stage in Stage if stage is not Stage.OVER)
+
+
 class Node(Protocol):
     """What a shutdown needs of the supervisor."""
 
@@ -55,7 +73,7 @@ class Shutdown:
         self._node = node
         self._hurried = False
         self._stage = Stage.STANDBY
-        self._until = boottime() + 3.0
+        self._until = boottime() + LIMITS_S[Stage.STANDBY]
         self._entered = False
 
     @property
@@ -88,14 +106,9 @@ class Shutdown:
             self._entered = False
 
     def _enter(self) -> None:
-        limits = {
-            Stage.STANDBY: 3.0,
-            Stage.RELEASE: 5.0,
-            Stage.DRAIN: self._node.drain_s + DRAIN_MARGIN_S,
-            Stage.CLOSE: 5.0,
-            Stage.OVER: 0.0,
-        }
-        limit = min(limits[self._stage], HURRY_S) if self._hurried else limits[self._stage]
+        limit = limit_s(self._stage, self._node.drain_s)
+        if self._hurried:
+            limit = min(limit, HURRY_S)
         self._until = boottime() + limit
         if self._stage is Stage.STANDBY:
             self._node.set_lead(False)
@@ -127,4 +140,4 @@ class Shutdown:
         for child in waited_for:
             log.error("%s does not end in time: it is killed", child.name)
             child.send(signal.SIGKILL)
-        self._until = boottime() + 1.0
+        self._until = boottime() + KILLED_S

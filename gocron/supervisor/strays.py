@@ -60,7 +60,7 @@ def end_all_except(known: set[int]) -> int:
 def _kill_group(pid: int, own_group: int) -> None:
     try:
         group = os.getpgid(pid)
-        if group != own_group:
+        if group not in (0, own_group):  # 0: a group outside our PID namespace; to kill, our own
             os.killpg(group, signal.SIGKILL)
         os.kill(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

@@ -5,18 +5,17 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
-from dataclasses import dataclass
 
 from flask import Flask, Response, abort, jsonify, request
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from gocron.board import Board
 from gocron.config import Settings
-from gocron.core.identity import Identity
+from gocron.context import Context
 from gocron.db.engine import Database, describe, url
-from gocron.web import health, metrics
+from gocron.web.health import Health
+from gocron.web.metrics import MetricsPage
 
 log = logging.getLogger("gocron.web")
 
@@ -31,15 +30,8 @@ ALWAYS_ANSWERED = ("/healthz", "/readyz")
 
 LARGEST_REQUEST = 16 * 1024**2
 
-
-@dataclass(frozen=True)
-class Context:
-    """What views need to know of the node; in ``app.extensions['gocron']``."""
-
-    settings: Settings
-    identity: Identity
-    database: Database
-    board: Board
+PROBE_SILENCE_S = 3.0
+"""A database that is silent for this long is away, as far as probes are concerned."""
 
 
 def create_app(context: Context, secret: str) -> Flask:
@@ -82,13 +74,18 @@ def _guard(app: Flask, settings: Settings) -> None:
 
 
 def _add_probes(app: Flask, context: Context) -> None:
+    # Connections of their own: pages that wait for the database must not keep probes waiting.
+    database = Database(context.settings, size=3, silence_s=PROBE_SILENCE_S)
+    health = Health(context.settings, database, context.board)
+    page = MetricsPage(context.settings, database, context.board, context.identity.name)
+
     @app.get("/healthz")
     def healthz() -> Response:
         return jsonify(status="alive")
 
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        found = health.readiness(context.settings, context.database, context.board)
+        found = health.readiness()
         status = "ready" if found.ready else "not ready"
         return jsonify(status=status, problems=found.problems), 200 if found.ready else 503
 
@@ -102,8 +99,7 @@ def _add_probes(app: Flask, context: Context) -> None:
                 response = Response("a bearer token is needed\n", 401)
                 response.headers["WWW-Authenticate"] = "Bearer"
                 return response
-        page = metrics.render(context.database, context.board, context.identity.name)
-        return Response(page, content_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(page.render(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _answer_outages(app: Flask) -> None:

@@ -1,7 +1,12 @@
-"""``/healthz``: this process answers. ``/readyz``: the node can do its work, or what is wrong."""
+"""``/healthz``: this process answers. ``/readyz``: the node can do its work, or what is wrong.
+
+Anybody may ask, so an answer names what is wrong, but neither addresses nor accounts: those are in
+the log, once for each change.
+"""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,6 +17,12 @@ from gocron.config import Settings
 from gocron.core.child_state import ChildPhase
 from gocron.db import migrate
 from gocron.db.engine import Database, describe
+from gocron.web.lookout import Lookout, NoAnswer
+
+log = logging.getLogger("gocron.web")
+
+ANSWER_WITHIN_S = 2.0
+"""Whoever asks is answered after this long at the latest."""
 
 ELECTOR_SILENT_S = 5.0
 
@@ -28,21 +39,47 @@ class Readiness:
         return not self.problems
 
 
-def readiness(settings: Settings, database: Database, board: Board) -> Readiness:
-    """Look at the database, the schema and the children."""
-    return Readiness((*_database_problems(database), *_child_problems(settings, board)))
+class Health:
+    """Looks at the database, the schema and the children."""
+
+    def __init__(self, settings: Settings, database: Database, board: Board) -> None:
+        self._settings = settings
+        self._board = board
+        self._database = Lookout("health", lambda: _look(database), ANSWER_WITHIN_S)
+        self._said = ""
+
+    def readiness(self) -> Readiness:
+        """Whether this node can do its work now."""
+        database, details = self._database_problems()
+        found = Readiness((*database, *_child_problems(self._settings, self._board)))
+        self._say("; ".join((*details, *found.problems)))
+        return found
+
+    def _database_problems(self) -> tuple[list[str], list[str]]:
+        """What may be told to anybody, and what only the log may know."""
+        try:
+            return self._database.answer(), []
+        except NoAnswer as error:
+            return [f"the database does not answer ({error})"], []
+        except (SQLAlchemyError, OSError) as error:
+            return ["the database cannot be reached; the log says why"], [describe(error)]
+
+    def _say(self, words: str) -> None:
+        if words != self._said:
+            self._said = words
+            if words:
+                log.warning("not ready: %s", words)
+            else:
+                log.info("ready")
 
 
-def _database_problems(database: Database) -> list[str]:
-    try:
-        with database.read() as connection:
-            problem = migrate.check(connection)
-            if problem:
-                return [problem]
-            if database.dialect.is_read_only(connection):
-                return ["the database server is read-only: this node can neither lead nor run"]
-    except (SQLAlchemyError, OSError) as error:
-        return [f"the database cannot be reached: {describe(error)}"]
+def _look(database: Database) -> list[str]:
+    with database.read() as connection:
+        problem = migrate.check(connection)
+        if problem:
+            return [problem]
+        if database.dialect.is_read_only(connection):
+            return ["the database server is read-only: this node can neither lead nor run"]
     return []
 
 

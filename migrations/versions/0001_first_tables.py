@@ -150,7 +150,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("name", name=f"uq_{table('task')}_name"),
         **GENERATED,
     )
-    create_index("task", "enabled", "next_fire_at")
+    create_index("task", "enabled", "next_fire_at", "id")
     create_index("task", "tag")
     create_table(
         "user",

@@ -18,10 +18,12 @@ from gocron.board import Board
 from gocron.config import load
 from gocron.context import Context
 from gocron.core.definition import define
+from gocron.core.identity import Identity
 from gocron.db import migrate, nodes, tasks, users
 from gocron.db.audit import Actor
 from gocron.db.engine import Database
 from gocron.web.app import create_app
+from tests.helpers.rows import empty
 
 USER = "ada"
 PASSWORD = "difference engine"  # of nobody
@@ -56,6 +58,11 @@ class Panel:
         self.app = app
         self.context = context
         self.database = context.database
+
+    def begin_anew(self) -> None:
+        """As it was installed: one node, one user, nothing else."""
+        empty(self.database)
+        _fill(self.database)
 
     def visitor(self) -> Visitor:
         """Somebody with a browser that has no cookies yet."""
@@ -100,9 +107,7 @@ class Visitor:
         """Send a form, with a token."""
         return self.client.post(path, data={"csrf_token": self.token(), **(fields or {})})
 
-    def login(
-        self, username: str = USER, password: str = PASSWORD, **fields: str
-    ) -> TestResponse:
+    def login(self, username: str = USER, password: str = PASSWORD, **fields: str) -> TestResponse:
         return self.post("/login", {"username": username, "password": password, **fields})
 
     def save_task(self, path: str = "/tasks/new/", **fields: Any) -> TestResponse:
@@ -116,6 +121,12 @@ def words_of(page: str) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", page))).strip()
 
 
+def _fill(database: Database, *, with_user: bool = True) -> Identity:
+    if with_user:
+        users.create(database, USER, PASSWORD, TESTER)
+    return nodes.register(database, nodes.Newcomer("node1", "host1", 1, 5920, "0"))
+
+
 @contextmanager
 def installed(
     environment: Mapping[str, str], home: Path, *, with_user: bool = True, **more: str
@@ -125,9 +136,7 @@ def installed(
     database = Database(settings, size=4)
     try:
         migrate.upgrade(database)
-        identity = nodes.register(database, nodes.Newcomer("node1", "host1", 1, 5920, "0"))
-        if with_user:
-            users.create(database, USER, PASSWORD, TESTER)
+        identity = _fill(database, with_user=with_user)
         context = Context(settings, identity, database, Board())
         app = create_app(context, SECRET)
         admin.install(app, context)

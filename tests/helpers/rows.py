@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
-from sqlalchemy import Row, Table, delete, insert, select, text, update
+from sqlalchemy import Row, delete, insert, select, text, update
 
 from gocron.core.firing import DueTask, Plan, PlannedRun
 from gocron.core.identity import Identity
@@ -89,7 +90,7 @@ def insert_node(database: Database, name: str = "node", **fields: Any) -> Identi
     """A registered node."""
     values: dict[str, Any] = {
         "name": name,
-        "incarnation": f"{name} as it is now",
+        "incarnation": uuid4().hex,
         "host": "host",
         "pid": 1,
         "boot_id": "boot",
@@ -151,9 +152,8 @@ def next_slot_of(task: DueTask) -> Plan:
 
 def empty(database: Database) -> None:
     """As right after the migration."""
-    tables = [table for table in Base.metadata.sorted_tables if isinstance(table, Table)]
     with database.write() as connection:
-        for table in tables:
+        for table in Base.metadata.sorted_tables:
             connection.execute(delete(table))
         connection.execute(insert(SchedulerLock).values(lock_name=LOCK_NAME, term=0))
 

@@ -91,7 +91,8 @@ class PrivatePostgres(PrivateServer):
 
     def create_database(self, name: str | None = None) -> str:
         name = name or new_database_name()
-        self.execute_as_admin(f'CREATE DATABASE "{name}" OWNER {self.user}')
+        # Not from template1: that one is refused while anybody is connected to it (autovacuum).
+        self.execute_as_admin(f'CREATE DATABASE "{name}" OWNER {self.user} TEMPLATE template0')
         return name
 
     def drop_database(self, name: str) -> None:

@@ -1,0 +1,81 @@
+"""Form fields that turn lines of text into a mapping, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from wtforms import TextAreaField
+from wtforms.validators import ValidationError
+
+
+def unix_lines(text: str | None) -> str | None:
+    """Browsers send line ends as CR LF; a shell would take the CR for a part of the command."""
+    return None if text is None else text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+class PairsField(TextAreaField):
+    """A mapping as lines ``name<separator>value``. What lines cannot hold (values with line ends)
+    is shown, and understood, as a JSON object."""
+
+    def __init__(self, *args: Any, separator: str, **kwargs: Any) -> None:
+        self.separator = separator
+        super().__init__(*args, **kwargs)
+
+    def _value(self) -> str:
+        """What the text area shows: what was typed, or the mapping."""
+        if self.raw_data:
+            return str(self.raw_data[0])
+        pairs: dict[str, str] = self.data or {}
+        lines = "\n".join(self._line(name, text) for name, text in pairs.items())
+        ambiguous = lines.startswith("{") or any(
+            not self._fits_a_line(name, text) for name, text in pairs.items()
+        )
+        return json.dumps(pairs, indent=2, ensure_ascii=False) if ambiguous else lines
+
+    def _line(self, name: str, text: str) -> str:
+        return f"{name}{self.separator}{text}"
+
+    def _fits_a_line(self, name: str, text: str) -> bool:
+        line = self._line(name, text)
+        return line.splitlines() == [line] and self._split(line) == (name, text)
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Typed text -> mapping; raises ``ValidationError`` with the line at fault."""
+        self.data = {}
+        text = unix_lines(valuelist[0]) if valuelist else ""
+        if text and text.lstrip().startswith("{"):
+            self.data = _from_json(text)
+        elif text:
+            self._read_lines(text)
+
+    def _read_lines(self, text: str) -> None:
+        for number, line in enumerate(text.split("\n"), 1):
+            if not line.strip():
+                continue
+            found = self._split(line)
+            if found is None:
+                raise ValidationError(f"line {number}: {line[:40]!r} is not {self._example()}")
+            if found[0] in self.data:
+                raise ValidationError(f"line {number}: {found[0]} is there twice")
+            self.data[found[0]] = found[1]
+
+    def _split(self, line: str) -> tuple[str, str] | None:
+        name, separator, text = line.partition(self.separator.strip())
+        if not separator or not name.strip():
+            return None
+        # After "=" a blank belongs to the value, after ":" it is only for the eye.
+        return name.strip(), text.strip() if self.separator.endswith(" ") else text
+
+    def _example(self) -> str:
+        return f"name{self.separator}value"
+
+
+def _from_json(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise ValidationError(f"this begins like a JSON object, but is none: {error}") from error
+    if not all(isinstance(value, str) for value in found.values()):
+        raise ValidationError("the values of the JSON object have to be texts in quotes")
+    return dict(found)

@@ -1,0 +1,150 @@
+"""How times, durations and states look. Filters and globals of the templates."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from flask import Flask, url_for
+from markupsafe import Markup
+
+from admin import auth
+from gocron.context import Context
+from gocron.core.states import RunState
+from gocron.core.timetable import parse
+from gocron.db import cluster
+from gocron.db.cluster import Cluster
+from gocron.errors import InvalidSchedule
+
+STATIC = Path(__file__).parent / "static"
+
+STATE_COLOURS = {
+    RunState.QUEUED: "bg-secondary-lt",
+    RunState.RUNNING: "bg-blue-lt",
+    RunState.SUCCESS: "bg-green-lt",
+    RunState.FAILED: "bg-red-lt",
+    RunState.TIMEOUT: "bg-orange-lt",
+    RunState.CANCELLED: "bg-secondary-lt",
+    RunState.LOST: "bg-red-lt",
+    RunState.SKIPPED: "bg-yellow-lt",
+    RunState.MISSED: "bg-yellow-lt",
+}
+
+STATE_WORDS = {
+    RunState.QUEUED: "waits for its moment, or for a node that has room",
+    RunState.RUNNING: "has been started and has not ended yet",
+    RunState.SUCCESS: "ended well",
+    RunState.FAILED: "ended badly",
+    RunState.TIMEOUT: "took longer than the task allows and was ended",
+    RunState.CANCELLED: "was stopped by hand",
+    RunState.LOST: "its node died; how it ended is not known",
+    RunState.SKIPPED: "was not started, because the run before was still going",
+    RunState.MISSED: "nobody was there to start it in time",
+}
+
+MEMBER_COLOURS = {
+    "leader": "bg-green-lt",
+    "follower": "bg-blue-lt",
+    "stopped": "bg-secondary-lt",
+    "lost": "bg-red-lt",
+}
+
+
+def install(app: Flask, context: Context) -> None:
+    """Make everything here known to the templates."""
+    home = _zone(context.settings.timezone)
+
+    def moment(instant: datetime | None, zone: str | None = None) -> Markup:
+        return _moment(instant, _zone(zone) if zone else home)
+
+    app.add_template_filter(moment)
+    app.add_template_filter(duration)
+    app.add_template_filter(ago)
+    app.jinja_env.globals.update(
+        app_name=context.settings.app_name,
+        node_name=context.identity.name,
+        asset=_asset_urls(),
+        home_zone=home.key,
+        spec_zone=spec_zone,
+        look=_look,
+        state_colours=STATE_COLOURS,
+        state_words=STATE_WORDS,
+        member_colours=MEMBER_COLOURS,
+    )
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # a zone that this node's data does not know
+        return ZoneInfo("UTC")
+
+
+def _moment(instant: datetime | None, zone: ZoneInfo) -> Markup:
+    if instant is None:
+        return Markup('<span class="text-secondary">–</span>')
+    utc = instant.astimezone(UTC)
+    local = instant.astimezone(zone)
+    return Markup(
+        '<time datetime="{}" title="{} UTC" class="text-nowrap">{} '
+        '<small class="text-secondary">{}</small></time>'
+    ).format(
+        utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        utc.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+        local.strftime("%Y-%m-%d %H:%M:%S"),
+        local.strftime("%Z"),
+    )
+
+
+def duration(length: timedelta | float | None) -> str:
+    """``0.25 s``, ``12 s``, ``3 min 4 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if length is None:
+        return "–"
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if seconds < 10:
+        return f"{seconds:.2f} s"
+    whole = round(seconds)
+    for name, size, smaller, smaller_size in (
+        ("d", 86_400, "h", 3600),
+        ("h", 3600, "min", 60),
+        ("min", 60, "s", 1),
+    ):
+        if whole >= size:
+            rest = whole % size // smaller_size
+            return f"{whole // size} {name}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole} s"
+
+
+def ago(instant: datetime | None, now: datetime) -> str:
+    """How long ago, in words of ``duration``."""
+    return "–" if instant is None else duration((now - instant) / timedelta(seconds=1)) + " ago"
+
+
+def spec_zone(spec: str, zone: str) -> str:
+    """The zone that a schedule really follows: ``CRON_TZ=`` in front of it wins."""
+    try:
+        return parse(spec, zone).zone
+    except InvalidSchedule:
+        return zone
+
+
+def _look() -> Cluster:
+    return cluster.look(auth.context().database)
+
+
+def _asset_urls() -> _Assets:
+    found = sorted(path for path in STATIC.rglob("*") if path.is_file())
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in found))
+    return _Assets(digest.hexdigest()[:12])
+
+
+class _Assets:
+    """Addresses of static files that change with their content, so they may be kept for long."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def __call__(self, name: str) -> str:
+        return url_for("panel.static", filename=name, v=self._version)

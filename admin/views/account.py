@@ -1,0 +1,100 @@
+"""Logging in and out, and changing one's own password."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from admin import auth
+from admin.forms import LoginForm, PasswordForm
+from gocron.db import audit, users
+from gocron.db.audit import Actor
+from gocron.db.users import Account
+from gocron.errors import InvalidTask
+
+log = logging.getLogger("gocron.web")
+
+account = Blueprint("account", __name__)
+
+WRONG = "This name and password do not fit together."
+"""Whatever the reason: unknown, wrong, disabled or locked. Nobody learns which names exist."""
+
+
+@account.route("/login", methods=("GET", "POST"))
+def login() -> str | Response | tuple[str, int]:
+    """Name and password; then back to where somebody wanted to go."""
+    target = auth.local_path(request.values.get("next"), url_for("start.index"))
+    if current_user.is_authenticated:
+        return redirect(target)
+    form = LoginForm(request.form)
+    if request.method == "POST":
+        found = _check(form)
+        if found is not None:
+            auth.begin_session(found)
+            _record_login(found)
+            return redirect(target)
+        log.warning("a login from %s was refused", request.remote_addr)
+        return _login_page(form, target, WRONG), 403
+    return _login_page(form, target, "")
+
+
+def _login_page(form: LoginForm, target: str, problem: str) -> str:
+    nobody_yet = users.count(auth.context().database) == 0
+    return render_template(
+        "panel/login.html", form=form, next=target, problem=problem, nobody_yet=nobody_yet
+    )
+
+
+def _check(form: LoginForm) -> Account | None:
+    if not form.validate():
+        return None
+    return users.authenticate(auth.context().database, form.username.data, form.password.data)
+
+
+def _record_login(found: Account) -> None:
+    database = auth.context().database
+    who = Actor(found.username, request.remote_addr or "", auth.context().identity.name)
+    database.transact(
+        lambda connection: audit.record(
+            connection, database.dialect, who, "user.login", found.username
+        )
+    )
+
+
+@account.post("/logout")
+def logout() -> Response:
+    """End the sessions of this user, on every device."""
+    if current_user.is_authenticated:
+        auth.end_session()
+    return redirect(url_for("account.login"))
+
+
+@account.route("/password", methods=("GET", "POST"))
+def password() -> str | Response:
+    """A new password for oneself; the old one is asked for."""
+    if not current_user.is_authenticated:
+        return auth.refuse()
+    form = PasswordForm(request.form)
+    if request.method == "POST" and form.validate() and _change(form):
+        flash("Your password was changed. Other devices are logged out.", "success")
+        return redirect(url_for("start.index"))
+    return render_template("panel/password.html", form=form)
+
+
+def _change(form: PasswordForm) -> bool:
+    database, own = auth.context().database, current_user.account
+    if users.authenticate(database, own.username, form.old.data) is None:
+        form.old.errors = ["This is not your password."]
+        return False
+    try:
+        users.set_password(database, own.username, form.new.data, auth.actor())
+    except InvalidTask as error:
+        form.new.errors = [error.message]
+        return False
+    renewed = users.find(database, own.id)
+    if renewed is not None:
+        auth.begin_session(renewed)
+    return True

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Brings Tabler's style sheet and icons into admin/static: fixed versions, only what is used.
+# Run it again after using a class or an icon that was not used before; a test tells when.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly TABLER=1.6.1 ICONS=3.51.0 PURGECSS=8.0.0
+readonly TARGET=$PWD/admin/static
+readonly USED_ICONS=(
+    arrow-left calendar-event chevron-down chevron-left chevron-right chevron-up circle-check
+    clock-bolt copy dashboard download filter history key list-check logout moon pencil player-play
+    player-stop plus search server-2 sun sun-moon terminal-2 trash user world x
+)
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+npm pack --silent "@tabler/core@$TABLER" "@tabler/icons@$ICONS" >/dev/null
+mkdir core icons
+tar xzf tabler-core-*.tgz -C core --strip-components=1
+tar xzf tabler-icons-*.tgz -C icons --strip-components=1
+npm install --silent --no-fund --no-audit "purgecss@$PURGECSS" >/dev/null
+
+# Classes that a script sets stand in the scripts, colours of states in presentation.py.
+npx purgecss --css core/dist/css/tabler.min.css --output tabler.css --variables \
+    --content "$TARGET/../templates/**/*.html" "$TARGET/../*.py" "$TARGET/*.js" \
+    --safelist active show
+mv tabler.css "$TARGET/tabler.css"
+
+{
+    printf '<svg xmlns="http://www.w3.org/2000/svg">\n'
+    for name in "${USED_ICONS[@]}"; do
+        printf '<symbol id="%s" viewBox="0 0 24 24" stroke-linecap="round" stroke-linejoin="round">' "$name"
+        grep -E '^ *<(path|circle|rect|line)' "icons/icons/outline/$name.svg" |
+            grep -v 'M0 0h24v24H0z' | sed -E 's/^ +//' | tr -d '\n'
+        printf '</symbol>\n'
+    done
+    printf '</svg>\n'
+} >"$TARGET/icons.svg"
+{
+    printf '# What in this folder comes from others\n\n'
+    printf '`tabler.css`: Tabler %s (https://tabler.io), the rules that the panel uses.\n' "$TABLER"
+    printf '`icons.svg`, `icon.svg`: Tabler Icons %s (https://tabler.io/icons), the icons that it uses.\n' "$ICONS"
+    printf 'Both under the MIT License:\n\n```\n'
+    printf 'Copyright (c) 2018-2026 The Tabler Authors\n'
+    sed '1,2d' icons/LICENSE
+    printf '```\n\nThe other files are part of gocron.\n'
+} >"$TARGET/LICENSES.md"
+ls -l "$TARGET"
