@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, redirect, url_for
 from flask_admin import Admin
 from flask_admin.theme import Theme
 
@@ -53,6 +53,9 @@ def install(app: Flask, context: Context) -> None:
             static_url_path="/static",
         )
     )  # fmt: skip
+    app.add_url_rule(
+        "/favicon.ico", "favicon", lambda: redirect(url_for("panel.static", filename="icon.svg"))
+    )
     auth.install(app)
     presentation.install(app, context)
     error_pages.install(app)

@@ -19,7 +19,7 @@ from wtforms.validators import EqualTo, InputRequired, Length, Regexp
 from wtforms.widgets import HiddenInput
 
 from admin.fields import PairsField, unix_lines
-from gocron.core.definition import HTTP_TIMEOUT_S, SHELL_TIMEOUT_S
+from gocron.core.definition import HTTP_TIMEOUT_S, SHELL_TIMEOUT_S, Refused
 from gocron.core.states import Misfire, Overlap, Protocol
 from gocron.db.users import SHORTEST_PASSWORD
 from gocron.errors import InvalidTask
@@ -159,12 +159,19 @@ class TaskForm(Form):
         return {name: "" if value is None else value for name, value in fields.items()}
 
     def blame(self, error: InvalidTask) -> None:
-        """Show an error next to the field it is about."""
-        message = error.message[:1].upper() + error.message[1:]
-        if error.field in self:
-            self[error.field].errors = [*self[error.field].errors, message]
+        """Show every mistake next to the field it is about."""
+        if isinstance(error, Refused):
+            for mistake in error.mistakes:
+                self._blame(mistake.field, ": ".join([*mistake.path[1:], mistake.message]))
         else:
-            self.general_errors.append(f"{error.field}: {message}")
+            self._blame(error.field, error.message)
+
+    def _blame(self, field: str, message: str) -> None:
+        if field in self:
+            message = message[:1].upper() + message[1:]
+            self[field].errors = [*self[field].errors, message]
+        else:
+            self.general_errors.append(f"{field}: {message}")
 
 
 SECTIONS = (

@@ -33,7 +33,7 @@ CHILDREN = ("elector", "scheduler", "runner", "web")
 _TRUST = (0, struct.Struct("=qddd"))
 _WANTED = (64, struct.Struct("=qq"))
 _ACTING = (128, struct.Struct("=qd"))
-_RUNNER = (192, struct.Struct("=qqd"))
+_RUNNER = (192, struct.Struct("=qqdd"))
 _COUNTERS = (256, struct.Struct("=qqd"))
 _CHILD = struct.Struct("=qqq")
 _CHILDREN_AT = 512
@@ -134,14 +134,19 @@ class Board:
         term, tick = self._read(_ACTING)
         return int(term), tick
 
-    def write_runner(self, running: int, spooled: int, heartbeat: float) -> None:
-        """Runner only: runs in flight, results waiting for the database, last heartbeat sent."""
-        self._write(_RUNNER, running, spooled, heartbeat)
+    def write_runner(self, running: int, spooled: int, heartbeat: float, tick: float) -> None:
+        """Runner only: runs in flight, results waiting for the database, last heartbeat that the
+        database took, and that the event loop turns."""
+        self._write(_RUNNER, running, spooled, heartbeat, tick)
 
     def runner(self) -> tuple[int, int, float]:
         """(running, spooled, boottime of the last heartbeat that the database took)."""
-        running, spooled, heartbeat = self._read(_RUNNER)
+        running, spooled, heartbeat, _tick = self._read(_RUNNER)
         return int(running), int(spooled), heartbeat
+
+    def ticks(self) -> dict[str, float]:
+        """Child -> boottime of its last sign of life; 0 if it has given none."""
+        return {"scheduler": self._read(_ACTING)[1], "runner": self._read(_RUNNER)[3]}
 
     def write_counters(self, elections: int, errors: int, reserved: float = 0.0) -> None:
         """Elector only: elections won and errors met since the node started."""

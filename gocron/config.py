@@ -8,6 +8,7 @@ is answered with its key, its value, where it came from and what is allowed.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +46,12 @@ Seconds = Annotated[
 ]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
+Host = Annotated[
+    str,
+    Field(min_length=1, max_length=255, pattern=r"^[^\s\x00-\x1f\x7f]*$"),
+    Allowed("a name or an address"),
+]
+
 DEFAULT_PORTS = {"postgres": 5432, "mysql": 3306, "sqlite": 1}
 
 DEFAULT_HOME = ".gocron"
@@ -59,7 +66,7 @@ class DatabaseSettings(BaseModel):
         Literal["sqlite", "postgres", "mysql"],
         Allowed("sqlite, postgres or mysql (mysql is for MariaDB too)"),
     ] = "sqlite"
-    host: Annotated[str, Field(pattern=r"^\S*$"), Allowed("a name or an address")] = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 1
     user: str = ""
     password: SecretStr = SecretStr("")
@@ -82,7 +89,7 @@ class Settings(BaseModel):
     home: Path
     db: DatabaseSettings = DatabaseSettings()
 
-    web_host: Annotated[str, Field(pattern=r"^\S+$"), Allowed("a name or an address")] = "0.0.0.0"  # noqa: S104 -- a panel that only its own host can reach is no panel
+    web_host: Host = "0.0.0.0"  # noqa: S104 -- a panel that only its own host can reach is no panel
     web_port: Port = 5920
     web_threads: Annotated[int, Field(ge=1, le=256)] = 8
     allow_ips: Annotated[
@@ -90,7 +97,9 @@ class Settings(BaseModel):
         Allowed("addresses and networks with commas between them, as in 10.0.0.0/8, 192.168.1.5"),
     ] = ()
     app_name: Annotated[
-        str, Field(pattern=r"^[^\p{C}]{1,64}$"), Allowed("1 to 64 characters on one line")
+        str,
+        Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$"),
+        Allowed("1 to 64 characters on one line"),
     ] = "gocron"
     auth_secret: Annotated[
         Annotated[SecretStr, Field(min_length=32)] | None,
@@ -131,7 +140,7 @@ class Settings(BaseModel):
 
     admin_username: Annotated[
         str,
-        Field(pattern=r"^[^\s\p{C}]([^\p{C}]{0,62}[^\s\p{C}])?$"),
+        Field(max_length=64, pattern=r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"),
         Allowed("1 to 64 characters on one line, no blank at the ends"),
     ] = "admin"
     admin_password: Annotated[
@@ -252,7 +261,7 @@ def build(home: Path, given: Raw, mistakes: Mistakes | None = None) -> Settings:
             values[name] = _split(setting.text) if name == "allow_ips" else setting.text
     database.setdefault("port", DEFAULT_PORTS.get(str(database.get("engine", "sqlite")), 1))
     values["db"] = database
-    values.setdefault("node_name", _default_node_name(str(values.get("web_port", 5920))))
+    values.setdefault("node_name", _default_node_name(str(values.get("web_port", ""))))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
@@ -269,14 +278,17 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _default_node_name(port: str) -> str:
-    """Host and port tell two nodes of one host apart, as in gocron's own examples."""
-    return f"{socket.gethostname()}:{port}"
+    """Host and port tell two nodes of one host apart, as in gocron's own examples. Always a valid
+    name: what is wrong with the port is said about the port."""
+    host = re.sub(r"[^A-Za-z0-9_.:-]", "-", socket.gethostname()).lstrip("_.:-")[:100]
+    usable = port.isascii() and port.isdigit() and len(port) <= 5
+    return f"{host or 'node'}:{port if usable else Settings.model_fields['web_port'].default}"
 
 
 def _check_database(db: DatabaseSettings, given: Raw, mistakes: Mistakes) -> None:
     """Whether the place of the database is complete, or was meant to be another one."""
     if db.engine != "sqlite":
-        for key in ("host", "user", "database"):
+        for key in ("user", "database"):
             if not getattr(db, key):
                 ini, variable = KEYS[f"db.{key}"]
                 mistakes.add(

@@ -13,11 +13,9 @@ from typing import Any, TypeVar
 from flask import abort, flash, jsonify, redirect, request, url_for
 from flask_admin import expose
 from flask_admin.helpers import get_form_data
-from sqlalchemy.exc import IntegrityError
 from werkzeug.wrappers import Response
 
 from admin import auth
-from admin.database import PanelDatabase
 from admin.forms import SECTIONS, TaskForm
 from gocron.core.definition import TaskDefinition, define
 from gocron.core.timetable import parse
@@ -33,7 +31,6 @@ Result = TypeVar("Result")
 class TaskEditing:
     """The two forms of ``TaskView``."""
 
-    _models: PanelDatabase
     get_one: Callable[[Any], Task | None]
     get_url: Callable[..., str]
     render: Callable[..., str]
@@ -60,7 +57,6 @@ class TaskEditing:
         model = self.get_one(request.args.get("like", "")) if "like" in request.args else None
         if model is not None:
             values = _values(model) | {"name": f"{model.name} (copy)", "enabled": False}
-            self._models.release()
         return values
 
     @expose("/edit/", methods=("GET", "POST"))
@@ -73,7 +69,6 @@ class TaskEditing:
                 abort(404)
             return self._form_page(TaskForm(request.form), deleted=True)
         theirs = _values(model)
-        self._models.release()
         form = TaskForm(get_form_data(), data=theirs | {"revision": model.revision})
         changed = None
         if request.method == "POST" and form.validate():
@@ -155,9 +150,7 @@ def _blaming(form: TaskForm, save: Callable[[TaskDefinition], Result]) -> Result
         return save(define(form.definition_fields()))
     except InvalidTask as error:
         form.blame(error)
-    except IntegrityError:  # somebody took the name between the look and the write
-        form.blame(InvalidTask("name", f"{form.name.data!r} is taken by another task"))
-    return None
+        return None
 
 
 def _database_now() -> datetime:

@@ -12,7 +12,7 @@ from flask_admin.contrib.sqla import ModelView
 from flask_admin.contrib.sqla.filters import BooleanEqualFilter, FilterEqual
 from flask_admin.helpers import get_form_data
 from sqlalchemy import select
-from sqlalchemy.orm import load_only
+from sqlalchemy.orm import load_only, undefer
 from werkzeug.wrappers import Response
 
 from admin import auth
@@ -75,9 +75,14 @@ class TaskView(TaskEditing, Guarded, ModelView):
         return count, rows
 
     def get_one(self, task_id: Any) -> Task | None:
-        """A task by the id of the address, whatever was typed there."""
+        """A task by the id of the address, whatever was typed there; complete, and no longer
+        tied to the session."""
         number = row_id(task_id)
-        found: Task | None = None if number is None else self._models.session.get(Task, number)
+        if number is None:
+            return None
+        whole = (undefer(Task.http_body),)
+        found: Task | None = self._models.session.get(Task, number, options=whole)
+        self._models.release()
         return found
 
     def _get_list_extra_args(self) -> Any:
@@ -142,6 +147,7 @@ class TaskView(TaskEditing, Guarded, ModelView):
         found = self._models.session.execute(
             select(Task.id, Task.name, Task.spec).where(Task.id.in_(wanted)).order_by(Task.name)
         ).all()
+        self._models.release()
         if not found:
             raise NotFound("These tasks do not exist any more.")
         rendered: str = self.render("panel/task_delete.html", found=found, back=self._back())

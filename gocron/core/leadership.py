@@ -307,10 +307,11 @@ def _probed(
 
 
 def _locked(state: State, event: Locked, now: float, jitter: float) -> tuple[State, list[Action]]:
-    """The row is ours again -- if it says so, and soon enough."""
+    """The row is ours again, if it says so. A slow server may have let our trust lapse meanwhile;
+    but nobody took the row, and nobody can now, so trust begins anew."""
     if (event.locked_by, event.term) != (state.me, state.term):
         return _lost(state, f"{event.locked_by} took term {event.term}", now, jitter)
-    if now > trusted_between(state.sent, state.timing):
+    if now >= trusted_while_held(state.sent, state.timing):
         return _doubt(state, "the lock came back too late", now, jitter)
     leading = replace(state, phase=Phase.LEADING)
     trust = Trust(state.term, trusted_while_held(state.sent, state.timing))

@@ -129,8 +129,12 @@ class _Collected:
 
     def add(self, entry: _Entry) -> None:
         """Understand one task."""
+        fields = dict(entry.fields)
+        for name, default in self._defaults.items():
+            if fields.get(name) is None:
+                fields[name] = default
         try:
-            definition = define({**self._defaults, **entry.fields})
+            definition = define(fields)
         except Refused as error:
             found_in = [(_line_of(mistake, entry), str(mistake)) for mistake in error.mistakes]
             for line, message in sorted(found_in, key=itemgetter(0)):

@@ -141,14 +141,15 @@ def _pack_moves(dialect: Dialect, plans: Sequence[Plan]) -> str:
 
 def _lock_unchanged(connection: Connection, dialect: Dialect, plans: Sequence[Plan]) -> set[int]:
     """Ids of the tasks that are still as they were when the plan was made; their rows stay
-    locked to the end of the transaction, so an edit waits and then sees our rows."""
+    locked to the end of the transaction, so an edit waits and then sees our rows. A task that
+    somebody has locked is passed over: one must not keep the others from firing."""
     found = connection.execute(
         text(
             f"SELECT t.id FROM {dialect.unpack(MOVES, 'moves', 'm')} "
-            f"{dialect.straight_join} {table('task')} t ON t.id = m.id "
+            f"{dialect.straight_join} {table('task')} t{dialect.by_key} ON t.id = m.id "
             "AND t.revision = m.revision "
             "AND t.next_fire_at = m.expected AND t.enabled = :yes "
-            f"ORDER BY t.id{dialect.for_update_of('t')}"
+            f"ORDER BY t.id{dialect.skip_locked_of('t')}"
         ),
         {"moves": _pack_moves(dialect, plans), "yes": True},
     )
@@ -210,7 +211,10 @@ def insert_rows(
             "created_at, finished_at, missed_until, missed_count, output_bytes, "
             "stop_requested_by) "
             f"SELECT r.task_id, r.task_name, r.scheduled_at, 0, "
-            "r.scheduled_at, :trigger, '', r.state, r.reason, "
+            # A late slot begins its life now: whoever looks at the row later must not judge
+            # again whether it is too late.
+            f"CASE WHEN r.scheduled_at < {clock} THEN {clock} ELSE r.scheduled_at END, "
+            ":trigger, '', r.state, r.reason, "
             f"CASE WHEN r.state = :queued THEN {dialect.as_int(':owner')} END, "
             f"{dialect.as_int(':term')}, r.revision, {clock}, "
             f"CASE WHEN r.state <> :queued THEN {clock} END, "

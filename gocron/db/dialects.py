@@ -32,6 +32,16 @@ def storable(value: str | None) -> str | None:
     return whole.replace("\0", NUL_SHOWN)
 
 
+LOCK_WAIT_S = 3
+"""How long a statement waits for a row that somebody else has locked."""
+
+IDLE_S = 5
+"""How long a transaction may stay open without a statement."""
+
+STATEMENT_S = 15
+"""How long a statement of a write transaction may take."""
+
+
 class Dialect:
     """What the rest of gocron needs to know of a server."""
 
@@ -42,6 +52,9 @@ class Dialect:
     skip_locked: ClassVar[str] = " FOR UPDATE SKIP LOCKED"
     straight_join: ClassVar[str] = "JOIN"
     """A join that reads its left side first."""
+    by_key: ClassVar[str] = ""
+    """SQL, behind a table: find its rows by the primary key. A scan may be cheaper while the table
+    is small, but waits for every row that somebody has locked, wanted or not."""
 
     def time(self, value: datetime | None) -> str | None:
         """An instant as this server reads it from a text."""
@@ -81,6 +94,14 @@ class Dialect:
     def for_update_of(self, alias: str) -> str:
         """SQL: lock only the rows of ``alias`` in a join."""
         return self.for_update
+
+    def skip_locked_of(self, alias: str) -> str:
+        """SQL: the same, passing over rows that somebody else has locked."""
+        return self.skip_locked
+
+    def limit_write(self, connection: Connection) -> None:
+        """First statement of a write transaction: the server ends one that waits or idles for
+        long, so that the locks of a machine that vanished never outlive it by much."""
 
     def as_int(self, parameter: str) -> str:
         """SQL: a parameter that may be NULL, typed as a number."""
@@ -157,6 +178,18 @@ class PostgreSQL(Dialect):
         """Named, because the other side of the join is not a table."""
         return f" FOR UPDATE OF {alias}"
 
+    def skip_locked_of(self, alias: str) -> str:
+        """Named likewise."""
+        return f" FOR UPDATE OF {alias} SKIP LOCKED"
+
+    def limit_write(self, connection: Connection) -> None:
+        """Transaction-local, so it also holds behind a pooler in transaction mode."""
+        connection.exec_driver_sql(
+            f"SET LOCAL lock_timeout = {LOCK_WAIT_S * 1000}; "
+            f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_S * 1000}; "
+            f"SET LOCAL statement_timeout = {STATEMENT_S * 1000}"
+        )
+
     def as_int(self, parameter: str) -> str:
         """bigint."""
         return f"CAST({parameter} AS bigint)"
@@ -207,6 +240,7 @@ class MySQL(Dialect):
     name = "mysql"
     clock = "SYSDATE(6)"
     straight_join = "STRAIGHT_JOIN"
+    by_key = " FORCE INDEX (PRIMARY)"
     _kinds: ClassVar = {
         "int": "BIGINT",
         # TEXT would cut what is longer than 64 KiB off, and without a character set the
@@ -237,7 +271,7 @@ class MySQL(Dialect):
 
     def update_from(self, target: str, source: str, on: str, assignments: str) -> str:
         """A join; STRAIGHT_JOIN, because the optimizer cannot know how small ``source`` is."""
-        return f"UPDATE {source} STRAIGHT_JOIN {target} AS t ON {on} SET {assignments}"
+        return f"UPDATE {source} STRAIGHT_JOIN {target} AS t{self.by_key} ON {on} SET {assignments}"
 
     def interval(self, seconds: float) -> str:
         """Microseconds, as an interval."""

@@ -7,23 +7,30 @@ share is closed for both when one of them ends.
 from __future__ import annotations
 
 import re
+import select
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import psycopg2
+import psycopg2.extensions
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool
 
 from gocron.config import Settings
-from gocron.db.dialects import DIALECTS, Dialect
+from gocron.db.dialects import DIALECTS, IDLE_S, LOCK_WAIT_S, Dialect
 from gocron.errors import DatabaseUnavailable
 
 CONNECT_TIMEOUT_S = 5
-STATEMENT_TIMEOUT_S = 20
-"""How long a statement may take before it counts as an outage; the elector is stricter."""
+SQLITE_PATIENCE_S = 20
+"""How long a statement waits for another process that writes to the file."""
+
+MYSQL_IDLE_S = 30
+"""MySQL cannot end idle transactions only, so it ends idle sessions; the pool notices."""
 
 DRIVERS = {"postgres": "postgresql+psycopg2", "mysql": "mysql+pymysql"}
 
@@ -54,8 +61,23 @@ def url(settings: Settings) -> URL:
     )
 
 
-def connect_args(settings: Settings, *, silence_s: float) -> dict[str, Any]:
-    """Driver options; a peer that stays silent for ``silence_s`` counts as gone."""
+MYSQL_SESSION = (
+    "SET time_zone = '+00:00', SESSION sql_mode = "
+    "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', "
+    f"SESSION innodb_lock_wait_timeout = {LOCK_WAIT_S}"
+)
+
+MYSQL_LIMITS = (
+    # What only one of the two servers knows: the other takes it for a comment.
+    f" /*M!100300 , SESSION idle_transaction_timeout = {IDLE_S} */"
+    f" /*!80000 , SESSION wait_timeout = {MYSQL_IDLE_S} */"
+)
+"""Not for the elector: it holds its transaction open on purpose, and sets limits of its own."""
+
+
+def connect_args(settings: Settings, *, silence_s: float, limited: bool) -> dict[str, Any]:
+    """Driver options; a peer that stays silent for ``silence_s`` counts as gone. The server ends
+    ``limited`` sessions that leave a transaction lying open."""
     if settings.db.engine == "postgres":
         return {
             "connect_timeout": CONNECT_TIMEOUT_S,
@@ -70,10 +92,31 @@ def connect_args(settings: Settings, *, silence_s: float) -> dict[str, Any]:
             "connect_timeout": CONNECT_TIMEOUT_S,
             "read_timeout": silence_s,
             "write_timeout": silence_s,
-            "init_command": "SET time_zone = '+00:00', SESSION sql_mode = "
-            "'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
+            "init_command": MYSQL_SESSION + (MYSQL_LIMITS if limited else ""),
         }
-    return {"timeout": STATEMENT_TIMEOUT_S, "check_same_thread": False}
+    return {"timeout": SQLITE_PATIENCE_S, "check_same_thread": False}
+
+
+def limit_waits(limit_s: float) -> None:
+    """Give every wait for PostgreSQL in this process a limit.
+
+    libpq waits for ever on a peer that acknowledges packets and does not answer: a hung server, a
+    proxy whose other side is gone. TCP's own limits do not see that.
+    """
+
+    def wait(connection: psycopg2.extensions.connection) -> None:
+        until = time.monotonic() + limit_s
+        while True:
+            state = connection.poll()
+            if state == psycopg2.extensions.POLL_OK:
+                return
+            event = select.POLLIN if state == psycopg2.extensions.POLL_READ else select.POLLOUT
+            poll = select.poll()
+            poll.register(connection.fileno(), event)
+            if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+                raise psycopg2.OperationalError(f"no answer from the server for {limit_s:g} s")
+
+    psycopg2.extensions.set_wait_callback(wait)
 
 
 def make_engine(settings: Settings, *, size: int = 2, silence_s: float = 20.0) -> Engine:
@@ -84,13 +127,17 @@ def make_engine(settings: Settings, *, size: int = 2, silence_s: float = 20.0) -
     options: dict[str, Any] = {"pool_size": size, "max_overflow": 0, "pool_timeout": 5}
     if settings.db.engine == "sqlite":
         engine = create_engine(
-            url(settings), connect_args=connect_args(settings, silence_s=silence_s), **options
+            url(settings),
+            connect_args=connect_args(settings, silence_s=silence_s, limited=True),
+            **options,
         )
         _teach_sqlite_transactions(engine)
         return engine
+    if settings.db.engine == "postgres":
+        limit_waits(silence_s)
     return create_engine(
         url(settings),
-        connect_args=connect_args(settings, silence_s=silence_s),
+        connect_args=connect_args(settings, silence_s=silence_s, limited=True),
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         pool_recycle=1800,
@@ -100,9 +147,11 @@ def make_engine(settings: Settings, *, size: int = 2, silence_s: float = 20.0) -
 
 def make_single_connection_engine(settings: Settings, *, silence_s: float) -> Engine:
     """An engine without a pool: closing a connection closes it. For the elector."""
+    if settings.db.engine == "postgres":
+        limit_waits(silence_s)
     return create_engine(
         url(settings),
-        connect_args=connect_args(settings, silence_s=silence_s),
+        connect_args=connect_args(settings, silence_s=silence_s, limited=False),
         isolation_level="READ COMMITTED",
         poolclass=NullPool,
     )
@@ -142,11 +191,14 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction; committed at the end, rolled back on any error."""
+    def write(self, *, limited: bool = True) -> Iterator[Connection]:
+        """A transaction; committed at the end, rolled back on any error. ``limited`` ones are
+        ended by the server when they wait or idle for long; migrations are not."""
         with self.engine.connect() as connection:
             connection = connection.execution_options(sqlite_begin="IMMEDIATE")
             with connection.begin():
+                if limited:
+                    self.dialect.limit_write(connection)
                 yield connection
 
     def transact(self, work: Callable[[Connection], T]) -> T:

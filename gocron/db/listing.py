@@ -50,6 +50,7 @@ def each_task(
 
 def find_task(database: Database, word: str) -> Row[Any]:
     """The task with this id or name, all columns; raises ``NotFound``, also if it could be two."""
+    word = word.strip()  # as names are; MySQL would find them with blanks behind, others not
     same = TASK.c.name == word
     if word.isascii() and word.isdigit() and len(word) <= 18:
         same |= TASK.c.id == int(word)

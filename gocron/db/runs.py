@@ -8,11 +8,12 @@ life of the node (stopped, then resumed) cannot start anything.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from gocron.core.firing import QueuedRun
 from gocron.core.identity import Identity
@@ -20,6 +21,7 @@ from gocron.core.states import RunState, Trigger
 from gocron.db.claims import Claimant, require_term
 from gocron.db.dialects import Columns, Dialect
 from gocron.db.engine import Database
+from gocron.db.lock import LOCK_NAME
 from gocron.db.naming import table
 
 IDS: Columns = {"id": "int", "revision": "int"}
@@ -81,18 +83,18 @@ class End:
 # the scheduler's side ---------------------------------------------------------------------------
 
 
-def orphans(database: Database, node_id: int) -> list[QueuedRun]:
-    """Queued runs that this leader's node does not own yet: of nodes that led before, manual
-    runs, runs that were handed back."""
+def orphans(database: Database, claimant: Claimant) -> list[QueuedRun]:
+    """Queued runs that were not queued, or adopted, under this leadership: of nodes that led
+    before (this one included), manual runs, runs that were handed back."""
     with database.read() as connection:
         found = connection.execute(
             text(
                 "SELECT r.id, r.task_id, r.trigger_kind, r.start_at, t.next_fire_at "
                 f"FROM {table('run')} r LEFT JOIN {table('task')} t ON t.id = r.task_id "
-                "WHERE r.state = :queued AND (r.owner_id IS NULL OR r.owner_id <> :node) "
-                "ORDER BY r.id LIMIT 10000"
+                "WHERE r.state = :queued AND (r.owner_id IS NULL OR r.owner_id <> :node "
+                "OR r.term <> :term) ORDER BY r.id LIMIT 10000"
             ),
-            {"queued": RunState.QUEUED, "node": node_id},
+            {"queued": RunState.QUEUED, "node": claimant.node_id, "term": claimant.term},
         ).all()
     moment = database.dialect.read_time
     return [
@@ -126,13 +128,15 @@ def adopt(
                 "t.state = :queued",
                 {"missed": RunState.MISSED, "queued": RunState.QUEUED},
             )
-        if not run_ids:
+        free = _lock_queued(connection, dialect, run_ids) if run_ids else []
+        if not free:
             return 0
         return _update_by_id(
             connection,
             dialect,
-            run_ids,
-            "owner_id = :node, term = :term",
+            free,
+            "owner_id = :node, term = :term, start_at = "
+            f"CASE WHEN t.start_at < {dialect.clock} THEN {dialect.clock} ELSE t.start_at END",
             "t.state = :queued",
             {"queued": RunState.QUEUED, "node": claimant.node_id, "term": claimant.term},
         )
@@ -140,26 +144,48 @@ def adopt(
     return database.transact(work)
 
 
-def mark_lost(database: Database, node_ids: Sequence[int], reason: str) -> int:
-    """End the running runs of nodes that are gone; how many there were."""
+def _lock_queued(connection: Connection, dialect: Dialect, run_ids: Sequence[int]) -> list[int]:
+    """Those of ``run_ids`` that are queued and that nobody else has locked just now; an owner
+    that is starting one has it locked, and the next round will see what came of it."""
+    return list(
+        connection.execute(
+            text(
+                f"SELECT t.id FROM {dialect.unpack(IDS, 'ids', 'i')} "
+                f"{dialect.straight_join} {table('run')} t{dialect.by_key} ON t.id = i.id "
+                f"WHERE t.state = :queued ORDER BY t.id{dialect.skip_locked_of('t')}"
+            ),
+            {"ids": _pack_ids(dialect, run_ids), "queued": RunState.QUEUED},
+        ).scalars()
+    )
+
+
+def mark_lost(
+    database: Database, node_id: int, reason: str, heartbeat_at: datetime | None = None
+) -> int:
+    """End the running runs of a node that is gone; how many there were. With ``heartbeat_at``
+    only if the node's heartbeat is still that one: it may have come back since it was read."""
 
     def work(connection: Connection) -> int:
-        changed = 0
-        for node_id in node_ids:
-            changed += connection.execute(
-                text(
-                    f"UPDATE {table('run')} SET state = :lost, reason = :reason, "
-                    f"finished_at = {database.dialect.clock} "
-                    "WHERE state = :running AND owner_id = :node"
-                ),
-                {
-                    "lost": RunState.LOST,
-                    "running": RunState.RUNNING,
-                    "node": node_id,
-                    "reason": reason[:512],
-                },
-            ).rowcount
-        return changed
+        dialect = database.dialect
+        still = (
+            ""
+            if heartbeat_at is None
+            else f" AND NOT EXISTS (SELECT 1 FROM {table('node')} n WHERE n.id = :node "
+            "AND n.heartbeat_at <> :beat)"
+        )
+        return connection.execute(
+            text(
+                f"UPDATE {table('run')} SET state = :lost, reason = :reason, "
+                f"finished_at = {dialect.clock} WHERE state = :running AND owner_id = :node{still}"
+            ),
+            {
+                "lost": RunState.LOST,
+                "running": RunState.RUNNING,
+                "node": node_id,
+                "reason": reason[:512],
+            }
+            | ({} if heartbeat_at is None else {"beat": dialect.time(heartbeat_at)}),
+        ).rowcount
 
     return database.transact(work)
 
@@ -181,14 +207,17 @@ def nodes_with_running(database: Database, except_node: int) -> list[int]:
 # the runner's side ------------------------------------------------------------------------------
 
 
+MOST_QUEUED = 20_000
+
+
 def queued_ids(database: Database, node_id: int) -> list[int]:
-    """Ids of the queued runs that this node owns."""
+    """Ids of the queued runs that this node owns, the next ones first, at most ``MOST_QUEUED``."""
     with database.read() as connection:
         return list(
             connection.execute(
                 text(
                     f"SELECT id FROM {table('run')} WHERE state = :queued AND owner_id = :node "
-                    "ORDER BY id LIMIT 20000"
+                    f"ORDER BY start_at, id LIMIT {MOST_QUEUED}"
                 ),
                 {"queued": RunState.QUEUED, "node": node_id},
             ).scalars()
@@ -202,8 +231,9 @@ WORK_COLUMNS = (
 )
 
 
-def load(database: Database, run_ids: Sequence[int]) -> list[QueuedWork]:
-    """The definitions behind queued runs. A run whose task is gone is not among them."""
+def load(database: Database, node_id: int, run_ids: Sequence[int]) -> list[QueuedWork]:
+    """The definitions behind this node's queued runs. A run whose task is gone is not among
+    them."""
     dialect = database.dialect
     with database.read() as connection:
         found = connection.execute(
@@ -213,9 +243,9 @@ def load(database: Database, run_ids: Sequence[int]) -> list[QueuedWork]:
                 f"{WORK_COLUMNS} FROM {dialect.unpack(IDS, 'ids', 'i')} "
                 f"{dialect.straight_join} {table('run')} r ON r.id = i.id "
                 f"{dialect.straight_join} {table('task')} t ON t.id = r.task_id "
-                "WHERE r.state = :queued"
+                "WHERE r.state = :queued AND r.owner_id = :node"
             ),
-            {"ids": _pack_ids(dialect, run_ids), "queued": RunState.QUEUED},
+            {"ids": _pack_ids(dialect, run_ids), "queued": RunState.QUEUED, "node": node_id},
         ).all()
     return [_work(dialect, row._asdict()) for row in found]
 
@@ -257,22 +287,22 @@ def start(
     me: Identity,
     works: Sequence[QueuedWork],
     refusal: Refusal = lambda _work: None,
-) -> set[int]:
-    """``queued`` -> ``running`` (or ``skipped``) for runs that are still ours; ids of those that
-    are running now.
+) -> list[QueuedWork]:
+    """``queued`` -> ``running`` (or ``skipped``) for runs that are still ours; those that are
+    running now, each once, with the term they are run under.
 
     The rows are locked first, so ``refusal`` is asked only about runs that do exist: one that was
     withdrawn by an edit must not count as the one that another has to wait for. And what is
     returned is exactly what was changed: not every server can return the rows of an UPDATE.
     """
-    ours = _lock_startable(connection, dialect, me, works)
-    chosen: dict[int, int] = {}
+    terms = _lock_startable(connection, dialect, me, works)
+    chosen: dict[int, QueuedWork] = {}
     skipped: dict[int, str] = {}
     for work in works:
-        if work.id in ours:
+        if work.id in terms and work.id not in chosen and work.id not in skipped:
             reason = refusal(work)
             if reason is None:
-                chosen[work.id] = work.revision
+                chosen[work.id] = replace(work, term=terms[work.id])
             else:
                 skipped[work.id] = reason
     skip(connection, dialect, me.id, skipped)
@@ -287,31 +317,41 @@ def start(
                     + dialect.assign("revision", source="i"),
                 )
             ),
-            {"ids": dialect.pack(IDS, sorted(chosen.items())), "running": RunState.RUNNING},
+            {
+                "ids": dialect.pack(IDS, sorted((w.id, w.revision) for w in chosen.values())),
+                "running": RunState.RUNNING,
+            },
         )
-    return set(chosen)
+    return list(chosen.values())
 
 
 def _lock_startable(
     connection: Connection, dialect: Dialect, me: Identity, works: Sequence[QueuedWork]
-) -> set[int]:
-    """Ids of the runs that are queued, owned by this node, and wanted by this incarnation of it."""
+) -> dict[int, int]:
+    """Id -> term of the runs that may start: queued, owned by this node in this incarnation,
+    claimed or adopted under the present term, and loaded with the definition that is in force.
+    What somebody else has locked is passed over, and looked at again."""
     matched = connection.execute(
         text(
-            f"SELECT t.id FROM {dialect.unpack(IDS, 'ids', 'i')} "
-            f"{dialect.straight_join} {table('run')} t ON t.id = i.id "
+            f"SELECT t.id, t.term FROM {dialect.unpack(IDS, 'ids', 'i')} "
+            f"{dialect.straight_join} {table('run')} t{dialect.by_key} ON t.id = i.id "
             "WHERE t.state = :queued AND t.owner_id = :node AND EXISTS (SELECT 1 FROM "
             f"{table('node')} n WHERE n.id = :node AND n.incarnation = :incarnation) "
-            f"ORDER BY t.id{dialect.for_update_of('t')}"
+            f"AND EXISTS (SELECT 1 FROM {table('scheduler_lock')} l "
+            "WHERE l.lock_name = :lock AND l.term = t.term) "
+            f"AND EXISTS (SELECT 1 FROM {table('task')} k "
+            "WHERE k.id = t.task_id AND k.revision = i.revision) "
+            f"ORDER BY t.id{dialect.skip_locked_of('t')}"
         ),
         {
-            "ids": _pack_ids(dialect, [work.id for work in works]),
+            "ids": dialect.pack(IDS, sorted({(work.id, work.revision) for work in works})),
             "queued": RunState.QUEUED,
             "node": me.id,
             "incarnation": me.incarnation,
+            "lock": LOCK_NAME,
         },
     )
-    return set(matched.scalars())
+    return {row.id: row.term for row in matched}
 
 
 def skip(connection: Connection, dialect: Dialect, node_id: int, skipped: dict[int, str]) -> None:
@@ -388,20 +428,65 @@ def finish(database: Database, node_id: int, ends: Sequence[End]) -> None:
     database.transact(work)
 
 
-def mark_unstarted(database: Database, node_id: int, run_ids: Sequence[int]) -> int:
-    """End those of ``run_ids`` that the database shows as running here although no command was
-    started for them; how many there were."""
-    return database.transact(
-        lambda connection: _update_by_id(
-            connection,
-            database.dialect,
-            run_ids,
-            f"state = :lost, finished_at = {database.dialect.clock}, "
-            "reason = 'the database went away at the moment of the start; nothing was started'",
-            "t.state = :running AND t.owner_id = :node",
-            {"lost": RunState.LOST, "running": RunState.RUNNING, "node": node_id},
+def settle_unstarted(
+    database: Database, node_id: int, run_ids: Sequence[int], reason: str
+) -> tuple[set[int], int]:
+    """End those of ``run_ids`` that the database shows as running here although no command runs
+    for them: (ids that are settled now, how many were ended).
+
+    A row that is locked is not settled: a COMMIT that we never heard of may be under way.
+    """
+
+    def work(connection: Connection) -> tuple[set[int], int]:
+        dialect = database.dialect
+        found = connection.execute(
+            text(
+                f"SELECT t.id FROM {dialect.unpack(IDS, 'ids', 'i')} "
+                f"{dialect.straight_join} {table('run')} t{dialect.by_key} ON t.id = i.id "
+                f"ORDER BY t.id{dialect.skip_locked_of('t')}"
+            ),
+            {"ids": _pack_ids(dialect, run_ids)},
         )
+        free = set(found.scalars())
+        ended = _update_by_id(
+            connection,
+            dialect,
+            sorted(free),
+            f"state = :lost, finished_at = {dialect.clock}, reason = :reason",
+            "t.state = :running AND t.owner_id = :node",
+            {
+                "lost": RunState.LOST,
+                "running": RunState.RUNNING,
+                "node": node_id,
+                "reason": reason[:512],
+            },
+        )
+        there = _existing(connection, dialect, run_ids)
+        return free | (set(run_ids) - there), ended
+
+    return database.transact(work)
+
+
+def _existing(connection: Connection, dialect: Dialect, run_ids: Sequence[int]) -> set[int]:
+    found = connection.execute(
+        text(
+            f"SELECT t.id FROM {dialect.unpack(IDS, 'ids', 'i')} "
+            f"{dialect.straight_join} {table('run')} t{dialect.by_key} ON t.id = i.id"
+        ),
+        {"ids": _pack_ids(dialect, run_ids)},
     )
+    return set(found.scalars())
+
+
+def running_ids(database: Database, node_id: int) -> list[int]:
+    """Ids of the runs that the database shows as running on this node."""
+    with database.read() as connection:
+        return list(
+            connection.execute(
+                text(f"SELECT id FROM {table('run')} WHERE state = :running AND owner_id = :node"),
+                {"running": RunState.RUNNING, "node": node_id},
+            ).scalars()
+        )
 
 
 def write_output(
@@ -417,10 +502,14 @@ def write_output(
     delete = text(f"DELETE FROM {output} WHERE run_id = :run AND seq = :seq")
     for packet in _packets(add):
         values = {"rows": dialect.pack(CHUNKS, packet)}
-        database.transact(lambda connection, values=values: connection.execute(insert, values))
+        database.transact(partial(_execute, statement=insert, values=values))
     if drop:
         gone = [{"run": run_id, "seq": seq} for run_id, seq in drop]
-        database.transact(lambda connection: connection.execute(delete, gone))
+        database.transact(partial(_execute, statement=delete, values=gone))
+
+
+def _execute(connection: Connection, statement: TextClause, values: Any) -> None:
+    connection.execute(statement, values)
 
 
 def _packets(pieces: Sequence[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:

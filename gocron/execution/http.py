@@ -30,6 +30,8 @@ is bounded separately, as for every output."""
 PATTERN_WINDOW = 1024**2
 """The success pattern is looked for in this many bytes from the beginning."""
 
+HTTP_ONLY = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+
 KEPT_HANDLES = 512
 KEPT_CONNECTIONS = 64
 OBEY_STATUS = 2
@@ -169,8 +171,8 @@ class Call:
         self._pattern = re.compile(job.success_pattern) if job.success_pattern else None
         timeout = job.timeout_s or DEFAULT_TIMEOUT_S
         curl.setopt(pycurl.URL, job.command.encode("utf-8"))
-        curl.setopt(pycurl.PROTOCOLS_STR, "http,https")
-        curl.setopt(pycurl.REDIR_PROTOCOLS_STR, "http,https")
+        curl.setopt(pycurl.PROTOCOLS, HTTP_ONLY)
+        curl.setopt(pycurl.REDIR_PROTOCOLS, HTTP_ONLY)
         curl.setopt(pycurl.NOSIGNAL, 1)
         curl.setopt(pycurl.TIMEOUT, timeout)
         curl.setopt(pycurl.CONNECTTIMEOUT, min(CONNECT_TIMEOUT_S, timeout))
@@ -258,7 +260,7 @@ class Call:
             return Outcome(RunState.TIMEOUT, f"{self._what_took_too_long()}: {message}")
         if code == pycurl.E_WRITE_ERROR and self._size > BODY_LIMIT:
             return Outcome(RunState.FAILED, f"the answer is larger than {BODY_LIMIT} bytes")
-        words = FAILURES.get(code, "the call failed")
+        words = FAILURES.get(code, f"the call failed (libcurl's error {code})")
         return Outcome(RunState.FAILED, f"{words}: {message}" if message else words)
 
     def _what_took_too_long(self) -> str:

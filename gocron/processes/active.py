@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from gocron.execution.base import Executor, Handle, Job, Outcome
 from gocron.execution.output import OutputKeeper
 from gocron.metrics import DURATION, ENDED
 from gocron.processes.recorder import Recorder
+
+log = logging.getLogger("gocron.runner")
 
 
 @dataclass
@@ -72,7 +75,11 @@ class Active:
         if executor is None:
             done(Outcome(RunState.FAILED, f"this node has no executor for {work.protocol!r}"))
             return
-        going.handle = executor.start(self._job(work), keeper.feed, done)
+        try:
+            going.handle = executor.start(self._job(work), keeper.feed, done)
+        except Exception as error:  # a bug, but one task's: the other runs must not end with it
+            log.exception("the executor of run %d failed", work.id)
+            done(Outcome(RunState.FAILED, f"gocron could not start it: {error!r}"))
 
     def give_up(self, work: QueuedWork, reason: str) -> None:
         """Record that a run which the database shows as running was never started."""

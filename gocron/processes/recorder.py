@@ -67,6 +67,11 @@ class Recorder:
         """Ends that the database has not taken yet."""
         return len(self._ends)
 
+    @property
+    def unwritten(self) -> set[int]:
+        """Ids of those runs."""
+        return {end.id for end in self._ends}
+
     def watch(self, run_id: int, keeper: OutputKeeper) -> None:
         """Flush this run's output from time to time, from now on."""
         self._keepers[run_id] = keeper

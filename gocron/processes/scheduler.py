@@ -105,6 +105,7 @@ class Scheduler:
             self._stand_by()
         if term:
             self._term = term
+            self._tick()
             self._watch = Watch(nodes.LOST_AFTER_S)
             log.info("Starting to load scheduled tasks (this node is leader)")
             self._channel.tell(Acting(term))
@@ -123,20 +124,25 @@ class Scheduler:
         two nodes never decide about the same task at the same time."""
         claimant = Claimant(self._me.id, self._term)
         try:
-            news = self._adopt(claimant)
-            news += self._claim_due(claimant)
-            if news:
+            if self._adopt(claimant):
                 self._wake()
+            self._tick()
+            self._claim_due(claimant)
             self._look_at_nodes()
             self._complained = ""
         except TermOver as over:
-            log.warning("%s", over)
+            self._complain_once(str(over))
         except TROUBLE as error:
-            self._complain(error)
+            DATABASE_ERRORS.labels("scheduler").inc()
+            self._complain_once(f"the round was given up, it is tried again: {describe(error)}")
+        self._tick()
+
+    def _tick(self) -> None:
+        """The parent watches that this goes on."""
         self._board.write_acting(self._term, boottime())
 
     def _adopt(self, claimant: Claimant) -> int:
-        waiting = runs.orphans(self._database, self._me.id)
+        waiting = runs.orphans(self._database, claimant)
         if not waiting or not self._may_lead():
             return 0
         if not self._clock.known:
@@ -153,22 +159,19 @@ class Scheduler:
             now = self._database.dialect.now(connection)
             self._clock.observe(sent, now, boottime())
 
-    def _claim_due(self, claimant: Claimant) -> int:
+    def _claim_due(self, claimant: Claimant) -> None:
         """Page by page, and tell the runner after each: the first must not wait for the last."""
-        claimed = 0
         after = None
         while self._may_lead():
             tasks = due(self._database, self._clock, READ_AHEAD_S, after)
             plans = [made for task in tasks if (made := self._plan(task)) is not None]
             if plans and self._may_lead():
-                moved = claim(self._database, claimant, plans)
-                claimed += moved
-                CLAIMED.inc(moved)
+                CLAIMED.inc(claim(self._database, claimant, plans))
                 self._wake()
+            self._tick()
             if len(tasks) < PAGE:
                 break
             after = (tasks[-1].next_fire_at, tasks[-1].id)
-        return claimed
 
     def _plan(self, task: DueTask) -> Plan | None:
         now = self._clock.now()
@@ -204,18 +207,18 @@ class Scheduler:
         gone |= {pulse.node_id for pulse in pulses if pulse.stopped}
         gone |= suspects - {pulse.node_id for pulse in pulses}
         for node_id in gone & suspects:
-            name = next((pulse.name for pulse in pulses if pulse.node_id == node_id), "?")
+            pulse = next((pulse for pulse in pulses if pulse.node_id == node_id), None)
+            name = pulse.name if pulse else "?"
             lost = runs.mark_lost(
                 self._database,
-                [node_id],
+                node_id,
                 f"node {name} gave no sign of life for {nodes.LOST_AFTER_S:.0f} s while it ran",
+                pulse.heartbeat_at if pulse else None,
             )
             if lost:
                 log.error("node %s is gone: %d of its runs are lost", name, lost)
 
-    def _complain(self, error: Exception) -> None:
-        DATABASE_ERRORS.labels("scheduler").inc()
-        words = describe(error)
+    def _complain_once(self, words: str) -> None:
         if words != self._complained:
             self._complained = words
-            log.error("the round was given up, it is tried again: %s", words)
+            log.error("%s", words)

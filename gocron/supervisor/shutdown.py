@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gocron.parent")
 
-HURRY_S = 3.0
+HURRY_S = 8.0
 DRAIN_MARGIN_S = 15.0
 
 

@@ -35,14 +35,20 @@ from gocron.posix import PR_SET_CHILD_SUBREAPER, Signals, prctl, wait_readable
 from gocron.supervisor import strays
 from gocron.supervisor.child import Child, ChildSpec, how_it_ended
 from gocron.supervisor.shutdown import Shutdown
+from gocron.supervisor.watch import TickWatch
 
 log = logging.getLogger("gocron.parent")
 
 TICK_S = 0.5
 RESIGNAL_S = 1.0
 UNRESPONSIVE_S = 10.0
-STALLED_S = 30.0
-"""A leading scheduler that has not finished a round for this long is stuck, whatever the reason."""
+STALLED_LOOKS = 24
+"""A child whose tick has not moved for so many of our own looks (half a second apart) is stuck,
+whatever the reason. Looks are counted, not seconds: a machine that was paused has none."""
+
+ADOPTED_AFTER_S = 1.0
+"""A process that came to us while the runner lived is somebody's daemon only if the runner still
+lives so much later: the commands of a runner that is just dying arrive before its death is seen."""
 
 NEEDED_TO_LEAD = ("scheduler", "runner")
 
@@ -67,7 +73,12 @@ class Supervisor:
         self._signalled_at = 0.0
         self._shutdown: Shutdown | None = None
         self._exit_code = 0
-        self._adopted: set[int] = set()
+        self._arrived: dict[int, float] = {}
+        """Processes that became ours while the runner lived, and when (boottime)."""
+        self._watch = TickWatch(STALLED_LOOKS, TICK_S)
+        # They are for the scheduler. Ignored here, and so by each child until it listens.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)
 
     def run(self) -> int:
         """Until all children have ended; the exit code of the node."""
@@ -141,7 +152,8 @@ class Supervisor:
                 self._on_death(child, how_it_ended(status))
         known = {child.pid for child in self.children.values()}
         if self.children["runner"].alive:
-            self._adopted = strays.children() - known
+            now, strangers = boottime(), strays.children() - known
+            self._arrived = {pid: self._arrived.get(pid, now) for pid in strangers}
 
     def _on_death(self, child: Child, how: str) -> None:
         for message in child.messages() if child.status >= 0 else []:
@@ -168,7 +180,10 @@ class Supervisor:
 
     def _end_commands(self) -> None:
         """The runner is gone: end its commands before another runner starts."""
-        known = {child.pid for child in self.children.values() if child.alive} | self._adopted
+        settled = boottime() - ADOPTED_AFTER_S
+        daemons = {pid for pid, since in self._arrived.items() if since <= settled}
+        known = {child.pid for child in self.children.values() if child.alive} | daemons
+        self._arrived.clear()
         ended = strays.end_all_except(known)
         if ended:
             log.warning("%d processes that the runner left behind were ended", ended)
@@ -222,23 +237,42 @@ class Supervisor:
     def _reconcile(self) -> None:
         scheduler = self.children["scheduler"]
         now = boottime()
-        if not scheduler.alive:
-            return
-        if self.want_lead == self.leading:
+        self._follow_trust(now)
+        self._kill_stuck()
+        if not scheduler.alive or self.want_lead == self.leading:
             self._unequal_since = now
-            self._kill_if_stalled(scheduler, now)
-        elif now - self._unequal_since > UNRESPONSIVE_S and not self.want_lead:
-            log.error("the scheduler does not stand by: it is killed")
+            return
+        if now - self._unequal_since > UNRESPONSIVE_S and (
+            not self.want_lead or self.board.trust().holds(now)
+        ):
+            verb = "take up its work" if self.want_lead else "stand by"
+            log.error("the scheduler does not %s: it is killed", verb)
             self._unequal_since = now
             scheduler.send(signal.SIGKILL)
         elif now - self._signalled_at > RESIGNAL_S:
             self._signal_scheduler()
 
-    def _kill_if_stalled(self, scheduler: Child, now: float) -> None:
-        _term, tick = self.board.acting()
-        if self.leading and tick and now - max(tick, scheduler.state.since) > STALLED_S:
-            log.error("the scheduler has done nothing for %.0f s: it is killed", now - tick)
-            scheduler.send(signal.SIGKILL)
+    def _follow_trust(self, now: float) -> None:
+        """The board is the truth; the elector's message is only quicker, and may get lost."""
+        holds = self.board.trust().holds(now)
+        if holds and not self.want_lead and self._able_to_lead():
+            self.set_lead(True)
+
+    def _able_to_lead(self) -> bool:
+        return not any(
+            self.children[name].state.phase is ChildPhase.FATAL for name in NEEDED_TO_LEAD
+        )
+
+    def _kill_stuck(self) -> None:
+        """A child that is there and does nothing is worse than one that died."""
+        ticks = self.board.ticks()
+        watched = {"runner": self.children["runner"], "scheduler": self.children["scheduler"]}
+        for name, child in watched.items():
+            busy = child.state.phase is ChildPhase.RUNNING and (name == "runner" or self.leading)
+            tick = ticks[name] if busy and self._shutdown is None else None
+            if self._watch.stuck(name, child.pid, tick, boottime()):
+                log.error("the %s has done nothing for a while: it is killed", name)
+                child.send(signal.SIGKILL)
 
     # children ---------------------------------------------------------------------------------
 
@@ -262,4 +296,4 @@ class Supervisor:
     def _tell_anew(self, child: Child) -> None:
         """A new scheduler reads the board by itself; until it has, nothing is reported."""
         if child.name == "scheduler":
-            self._unequal_since = boottime()
+            self._unequal_since = self._signalled_at = boottime()

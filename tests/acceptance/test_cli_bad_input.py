@@ -234,6 +234,17 @@ def test_a_port_in_use_is_refused_with_the_way_to_choose_another(gocron):
     assert not (gocron.home / "gocron.db").exists()
 
 
+def test_a_file_that_everybody_may_read_is_warned_about_and_no_reason_not_to_start(gocron):
+    file = gocron.write_ini("auth_secret = 0123456789abcdef0123456789abcdef")
+    file.chmod(0o644)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = gocron("web", "--port", str(taken.getsockname()[1]))
+    warning, refusal = said.err.splitlines()
+    assert "WARNING parent[" in warning
+    assert f"{file} holds auth_secret" in warning
+    assert "cannot listen" in refusal
+
+
 def test_a_second_node_on_the_same_sqlite_file_is_refused_and_the_first_one_goes_on(tmp_path):
     file = tmp_path / "shared.db"
     database = {**SQLITE, "GOCRON_DB_DATABASE": str(file)}

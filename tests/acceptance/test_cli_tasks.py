@@ -1,4 +1,4 @@
-"""``gocron task …`` on all three databases, through the real command."""
+"""``gocron task …`` through the real command."""
 
 from __future__ import annotations
 
@@ -34,16 +34,8 @@ tasks:
 
 
 @pytest.fixture
-def gocron(database_env: dict[str, str], tmp_path: Path) -> Gocron:
-    """With empty tables; once for each of the three engines."""
-    made = Gocron(tmp_path, database_env)
-    made.must("migrate")
-    return made
-
-
-@pytest.fixture
-def quick(tmp_path: Path) -> Gocron:
-    """With empty tables of SQLite, for what is the same with all of them."""
+def gocron(tmp_path: Path) -> Gocron:
+    """With empty tables."""
     made = Gocron(tmp_path, {"GOCRON_DB_ENGINE": "sqlite"})
     made.must("migrate")
     return made
@@ -97,29 +89,25 @@ def test_tasks_are_imported_changed_run_and_deleted(gocron, tmp_path):
     assert shown == _tasks(gocron)[0]
 
 
-def test_names_that_are_taken_are_told_with_their_lines_and_nothing_is_imported(gocron):
-    gocron.must("task", "import", "-", stdin=_lines({"name": "a"}, {"name": "b"}))
-    said = gocron("task", "import", "-", stdin=_lines({"name": "new"}, {"name": "b"}))
-    assert_refused(said, "nothing was imported", "line 2: name: 'b' is taken")
-    assert [task["name"] for task in _tasks(gocron)] == ["a", "b"]
-
-
-def test_more_tasks_than_fit_into_one_statement_are_imported_and_listed(gocron):
-    count = 2345
-    tasks = [{"name": f"task {number}", "tag": str(number % 2)} for number in range(count)]
-    assert gocron.must("task", "import", "-", stdin=_lines(*tasks)) == f"imported {count} tasks\n"
-    found = _tasks(gocron)
-    assert [task["name"] for task in found] == [task["name"] for task in tasks]
-    assert len(_tasks(gocron, "--tag", "1")) == count // 2
-    table = gocron.must("task", "list").splitlines()
-    assert len(table) == count + 1
+def test_tasks_are_imported_into_every_database_and_names_that_are_taken_are_refused(
+    database_env, tmp_path
+):
+    gocron = Gocron(tmp_path, database_env)
+    gocron.must("migrate")
+    tasks = [{"name": f"task {number:04}", "tag": str(number % 2)} for number in range(1234)]
+    assert gocron.must("task", "import", "-", stdin=_lines(*tasks)) == "imported 1234 tasks\n"
+    said = gocron("task", "import", "-", stdin=_lines({"name": "new"}, tasks[7]))
+    assert_refused(said, "nothing was imported", "line 2: name: 'task 0007' is taken")
+    assert [task["name"] for task in _tasks(gocron)] == [task["name"] for task in tasks]
+    table = gocron.must("task", "list", "--tag", "1").splitlines()
+    assert len(table) == 1 + 1234 // 2
     assert len({line.index("@daily") for line in table[1:]}) == 1
 
 
-def test_what_was_done_is_in_the_audit_log_with_the_user_of_the_system(quick):
-    quick.must("task", "import", "-", stdin=_lines({"name": "a"}))
-    quick.must("task", "disable", "a")
-    with database_of(quick.environment) as database, database.read() as connection:
+def test_what_was_done_is_in_the_audit_log_with_the_user_of_the_system(gocron):
+    gocron.must("task", "import", "-", stdin=_lines({"name": "a"}))
+    gocron.must("task", "disable", "a")
+    with database_of(gocron.environment) as database, database.read() as connection:
         rows = connection.exec_driver_sql("SELECT actor, action, target FROM audit_log").all()
     assert [(action, target) for _actor, action, target in rows] == [
         ("task.import", "1 tasks"),
@@ -128,50 +116,50 @@ def test_what_was_done_is_in_the_audit_log_with_the_user_of_the_system(quick):
     assert all(actor.startswith("cli:") and len(actor) > 4 for actor, _action, _target in rows)
 
 
-def test_nothing_is_changed_if_one_of_the_names_is_unknown(quick):
-    quick.must("task", "import", "-", stdin=_lines({"name": "a"}))
+def test_nothing_is_changed_if_one_of_the_names_is_unknown(gocron):
+    gocron.must("task", "import", "-", stdin=_lines({"name": "a"}))
     for command in (["disable"], ["delete", "--yes"], ["run"]):
-        assert_refused(quick("task", *command, "a", "nope"), "there is no task 'nope'")
-    assert [task["enabled"] for task in _tasks(quick)] == [True]
-    assert json.loads(quick.must("run", "list", "--json")) == []
+        assert_refused(gocron("task", *command, "a", "nope"), "there is no task 'nope'")
+    assert [task["enabled"] for task in _tasks(gocron)] == [True]
+    assert json.loads(gocron.must("run", "list", "--json")) == []
 
 
-def test_a_word_that_is_the_id_of_one_and_the_name_of_another_task_is_not_guessed(quick):
-    quick.must("task", "import", "-", stdin=_lines({"name": "first"}, {"name": "1"}))
-    assert_refused(quick("task", "run", "1"), "id of task 'first'", "name of task 2")
-    quick.must("task", "run", "2")
-    quick.must("task", "run", "first")
+def test_a_word_that_is_the_id_of_one_and_the_name_of_another_task_is_not_guessed(gocron):
+    gocron.must("task", "import", "-", stdin=_lines({"name": "first"}, {"name": "1"}))
+    assert_refused(gocron("task", "run", "1"), "id of task 'first'", "name of task 2")
+    gocron.must("task", "run", "2")
+    gocron.must("task", "run", "first")
 
 
-def test_deleting_asks_unless_told_not_to(quick):
-    quick.must("task", "import", "-", stdin=_lines({"name": "a"}, {"name": "b"}))
-    said = quick("task", "delete", "a", stdin="n\n")
+def test_deleting_asks_unless_told_not_to(gocron):
+    gocron.must("task", "import", "-", stdin=_lines({"name": "a"}, {"name": "b"}))
+    said = gocron("task", "delete", "a", stdin="n\n")
     assert said.code == 1
     assert "Delete 'a'?" in said.out
-    quick.must("task", "delete", "a", stdin="y\n")
-    assert [task["name"] for task in _tasks(quick)] == ["b"]
+    gocron.must("task", "delete", "a", stdin="y\n")
+    assert [task["name"] for task in _tasks(gocron)] == ["b"]
 
 
-def test_a_task_is_shown_field_by_field_without_what_a_terminal_obeys(quick):
+def test_a_task_is_shown_field_by_field_without_what_a_terminal_obeys(gocron):
     evil = {"name": "a", "command": "printf '\x1b]0;pwned\x07'", "environment": {"A": "1", "B": ""}}
-    quick.must("task", "import", "-", stdin=_lines(evil))
-    page = quick.must("task", "show", "a")
+    gocron.must("task", "import", "-", stdin=_lines(evil))
+    page = gocron.must("task", "show", "a")
     assert "\x1b" not in page
     assert "environment      A=1\n                 B=\n" in page
     assert "enabled          yes\n" in page
 
 
-def test_the_form_of_a_file_is_told_by_its_name_or_by_the_option(quick, tmp_path):
+def test_the_form_of_a_file_is_told_by_its_name_or_by_the_option(gocron, tmp_path):
     document = tmp_path / "tasks.json"
     document.write_text(json.dumps({"tasks": [{"name": "a", "spec": "@daily", "command": "x"}]}))
-    assert_refused(quick("task", "import", str(document)), "--format yaml")
-    quick.must("task", "import", str(document), "--format", "yaml")
-    assert [task["name"] for task in _tasks(quick)] == ["a"]
+    assert_refused(gocron("task", "import", str(document)), "--format yaml")
+    gocron.must("task", "import", str(document), "--format", "yaml")
+    assert [task["name"] for task in _tasks(gocron)] == ["a"]
 
 
-def test_a_reader_that_goes_away_early_is_no_error_of_the_database(quick):
+def test_a_reader_that_goes_away_early_is_no_error_of_the_database(gocron):
     tasks = [{"name": f"task {number}"} for number in range(3000)]
-    quick.must("task", "import", "-", stdin=_lines(*tasks))
-    said = quick("task", "list", before=("sh", "-c", '"$@" | head -n 1', "sh"))
+    gocron.must("task", "import", "-", stdin=_lines(*tasks))
+    said = gocron("task", "list", before=("sh", "-c", '"$@" | head -n 1', "sh"))
     assert said.out.startswith("ID ")
     assert said.err == ""

@@ -17,6 +17,7 @@ from tests.helpers.servers import PrivatePostgres
 OPEN_TO_ALL = {
     "account.login",
     "account.logout",  # ends the session of whoever has one
+    "favicon",
     "healthz",
     "metrics",
     "panel.static",

@@ -94,6 +94,13 @@ def test_what_is_wrong_is_said_next_to_the_field(quick_panel, field, typed, said
     assert rows(quick_panel.database, Task) == []
 
 
+def test_all_mistakes_are_said_at_once(quick_panel):
+    wrong = {"name": "", "spec": "61 * * * * *", "working_dir": "relative", "environment": "1A=x"}
+    page = quick_panel.administrator().save_task(**wrong).text
+    for field in wrong:
+        assert "is-invalid" in page.split(f'data-field="{field}"')[1].split("data-field=")[0], field
+
+
 def test_http_rules_are_said_next_to_the_field(quick_panel):
     visitor = quick_panel.administrator()
     page = visitor.save_task(protocol="http", command="backup.sh").text

@@ -136,6 +136,7 @@ def test_the_page_is_to_promtools_taste_and_does_not_grow_with_the_tasks(
     with running_node(tmp_path, database) as node:
         add_task(database, "first")
         wait_for(lambda: node.metric("gocron_slots_claimed_total"), "something is claimed")
+        wait_for(lambda: node.metric("gocron_heartbeat_age_seconds") is not None, "it has a pulse")
         few = node.get("/metrics")[1]
         for number in range(20):
             add_task(database, f"secret-name-{number}", command=f"true secret-command-{number}")

@@ -104,9 +104,11 @@ def test_dashboard_and_alerts_name_no_metric_that_a_running_node_does_not_expose
     assert len(used) > 20
     with two_nodes(tmp_path, postgres_server) as nodes:
         leader = next(node for node in nodes if node.metric("gocron_leader") == 1)
+        heartbeat = "gocron_heartbeat_age_seconds"
+        wait_for(lambda: leader.metric(heartbeat) is not None, "the leader has a pulse")
         page = leader.get("/metrics")[1]
-        exposed = {re.split(r"[{ ]", line)[0] for line in page.splitlines() if line[:1] != "#"}
-        assert used - exposed == OUTSIDE
+    exposed = {re.split(r"[{ ]", line)[0] for line in page.splitlines() if line[:1] != "#"}
+    assert used - exposed == OUTSIDE
     documented = (ROOT / "docs" / "monitoring.md").read_text()
     families = {re.sub(r"_(bucket|count|sum)$", "", name) for name in exposed if name}
     assert {family for family in families if f"`{family}`" not in documented} == set()

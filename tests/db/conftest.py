@@ -9,9 +9,9 @@ import pytest
 
 from gocron.config import Settings
 from gocron.db import migrate
-from gocron.db.engine import Database
+from gocron.db.engine import Database, limit_waits
 from tests.helpers.big import fill
-from tests.helpers.databases import CONNECTIONS, settings_for
+from tests.helpers.databases import CONNECTIONS, PATIENCE_S, settings_for
 from tests.helpers.rows import empty
 from tests.helpers.servers import PrivateMariaDB, PrivatePostgres, PrivateServer
 
@@ -33,6 +33,7 @@ def settings(engine: str, request: pytest.FixtureRequest) -> Settings:
 def database(engine: str, request: pytest.FixtureRequest) -> Database:
     """Migrated and empty, once for each engine."""
     opened: Database = request.getfixturevalue(f"{engine}_database")
+    limit_waits(PATIENCE_S)  # of this process: a test of something impatient may have set it
     empty(opened)
     return opened
 

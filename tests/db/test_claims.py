@@ -389,7 +389,7 @@ def test_reading_and_claiming_touch_what_is_due_and_not_the_table(big_database):
     for statement in reading:
         assert full_scans(big_database, statement) == []
         assert effort(big_database, statement) < 2.5 * PAGE
-    claiming = [one for one in sent if " task t ON" in one[0] or one[0].startswith("UPDATE")]
+    claiming = [one for one in sent if " task t" in one[0] or one[0].startswith("UPDATE")]
     assert len(claiming) == 2
     for statement in claiming:
         assert "task" not in full_scans(big_database, statement)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, text
@@ -96,6 +101,41 @@ def test_every_step_may_have_been_done_already(server, home):
     finally:
         database.close()
         server.drop_database(env["GOCRON_DB_DATABASE"])
+
+
+# the table prefix -------------------------------------------------------------------------------
+
+
+def test_a_prefix_goes_before_every_table_and_everything_works_with_it(database_env, tmp_path):
+    finished = subprocess.run(
+        [sys.executable, "-m", "tests.helpers.prefixed"],
+        env={
+            **os.environ,
+            **database_env,
+            "GOCRON_HOME": str(tmp_path),
+            "GOCRON_DB_PREFIX": "cron_of_department_a",
+        },
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=60,
+    )
+    seen = json.loads(finished.stdout)
+    assert set(seen["tables"]) == {f"cron_of_department_a{name}" for name in TABLES}
+    assert set(seen["mapped"]) == {f"cron_of_department_a{name}" for name in TABLES - {"alembic_version"}}
+    assert seen["differences"] == []
+    assert seen["problem"] is None
+    assert (seen["claimed"], seen["started"]) == (1, seen["runs"]["success"])
+    assert seen["started"] >= 2
+    assert (seen["user"], seen["secret"], seen["members"]) == (True, True, ["stopped"])
+
+
+def test_two_installations_share_a_database_under_different_prefixes(database_env, tmp_path):
+    for prefix in ("", "a_", "b_"):
+        (answer,) = migrate_in_processes(
+            {**database_env, "GOCRON_DB_PREFIX": prefix}, tmp_path / f"home{prefix}"
+        )
+        assert (answer["migrated"], answer.get("error")) == (True, None)
 
 
 # waiting for each other -------------------------------------------------------------------------

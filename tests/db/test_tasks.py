@@ -323,25 +323,29 @@ def test_a_disabled_task_does_not_fire_any_more_although_a_slot_was_due(database
     me = insert_node(database)
     now = now_of(database)
     task = insert_task(database, next_fire_at=now + timedelta(minutes=2))
-    waiting = insert_run(database, task_id=task.id, owner_id=me.id, scheduled_at=now - SECOND)
+    waiting = insert_run(
+        database, task_id=task.id, owner_id=me.id, term=0, scheduled_at=now - SECOND
+    )
     manual = insert_run(
         database,
         task_id=task.id,
         owner_id=me.id,
+        term=0,
         scheduled_at=now - 2 * SECOND,
         trigger=Trigger.MANUAL,
     )
-    works = runs.load(database, [waiting, manual])
+    works = runs.load(database, me.id, [waiting, manual])
 
     if how == "disable":
         tasks.set_enabled(database, [task.id], False, ADA)
     else:
         tasks.edit(database, task.id, definition(enabled=False), ADA)
 
+    works += runs.load(database, me.id, [waiting, manual])
     started = database.transact(
         lambda connection: runs.start(connection, database.dialect, me, works)
     )
-    assert started == {manual}
+    assert [work.id for work in started] == [manual]
     cancelled = row(database, Run, waiting)
     assert (cancelled.state, cancelled.reason) == (
         RunState.CANCELLED,
@@ -499,7 +503,7 @@ def test_a_change_of_one_task_does_not_wait_for_the_starts_of_others(database, c
     busy, changed = insert_tasks(
         database, ["busy", "changed"], next_fire_at=now + timedelta(minutes=2)
     )
-    works = runs.load(database, insert_queued(database, busy.id, 200, me.id))
+    works = runs.load(database, me.id, insert_queued(database, busy.id, 200, me.id, term=0))
     for number in range(200):
         at = now - timedelta(seconds=number)
         insert_run(database, task_id=changed.id, scheduled_at=at, state=RunState.SUCCESS)

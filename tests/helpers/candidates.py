@@ -15,7 +15,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gocron.clock import boottime
 from gocron.config import Settings
-from gocron.core.lease import Timing
 from gocron.core.leadership import (
     Action,
     Commit,
@@ -43,6 +42,7 @@ from gocron.core.leadership import (
     Wait,
     step,
 )
+from gocron.core.lease import Timing
 from gocron.db.lock import LockLost, LockSession, NotHeld, ReadOnlyServer
 
 TROUBLE = (SQLAlchemyError, NotHeld, LockLost, ReadOnlyServer, OSError)
@@ -187,21 +187,19 @@ def until(condition: Callable[[], object], what: str, patience_s: float = PATIEN
 
 
 def leader_of(among: Sequence[Candidate], patience_s: float = PATIENCE_S) -> Candidate:
-    """The one that leads, waited for."""
-    found: list[Candidate] = []
+    """The one that leads the latest term, waited for. (A leader whose connection was cut learns
+    of it at its next renewal; until then it trusts itself, and its claims are refused.)"""
 
-    def one() -> bool:
-        found[:] = [candidate for candidate in among if candidate.leads()]
-        assert len(found) <= 1, "two leaders at once"
-        return bool(found)
+    def latest() -> Candidate | None:
+        leading = [candidate for candidate in among if candidate.leads()]
+        return max(leading, key=lambda one: one.trust.term, default=None)
 
-    until(one, "somebody leads", patience_s)
-    return found[0]
+    until(latest, "somebody leads", patience_s)
+    found = latest()
+    return found if found is not None else leader_of(among, patience_s)
 
 
 def terms(among: Sequence[Candidate]) -> list[int]:
     """All terms in the order of their elections."""
-    elections = sorted(
-        (when, term) for candidate in among for term, when in candidate.elected
-    )
+    elections = sorted((when, term) for candidate in among for term, when in candidate.elected)
     return [term for _when, term in elections]

@@ -133,7 +133,9 @@ def installed(
 ) -> Iterator[Panel]:
     """The panel over an empty database that is migrated here."""
     settings = load({"GOCRON_HOME": str(home), "GOCRON_NODE_NAME": "node1", **environment, **more})
-    database = Database(settings, size=4)
+    # A request that needed a second connection while it has one would wait in vain, here; in
+    # production it would when all threads do so at once.
+    database = Database(settings, size=1)
     try:
         migrate.upgrade(database)
         identity = _fill(database, with_user=with_user)

@@ -52,6 +52,7 @@ def test_a_new_board_promises_nothing():
     assert not board.stopping
     assert board.acting() == (0, 0.0)
     assert board.runner() == (0, 0, 0.0)
+    assert board.ticks() == {"scheduler": 0.0, "runner": 0.0}
     assert board.counters() == (0, 0)
     assert {board.child(name) for name in CHILDREN} == {ChildCell()}
 
@@ -62,7 +63,7 @@ def test_every_cell_keeps_what_was_written_and_disturbs_no_other():
         board.write_trust(TrustCell(2**62, 1e9 + 0.25, 3.5, float("inf")))
         board.want(lead=True, stop=False)
         board.write_acting(7, 12.5)
-        board.write_runner(501, 3, 99.5)
+        board.write_runner(501, 3, 99.5, 100.25)
         board.write_counters(4, 5)
         for number, name in enumerate(CHILDREN):
             board.write_child(name, ChildCell(number, 4_000_000 + number, number * 10))
@@ -70,6 +71,7 @@ def test_every_cell_keeps_what_was_written_and_disturbs_no_other():
     assert (board.wanted_to_lead, board.stopping) == (True, False)
     assert board.acting() == (7, 12.5)
     assert board.runner() == (501, 3, 99.5)
+    assert board.ticks() == {"scheduler": 12.5, "runner": 100.25}
     assert board.counters() == (4, 5)
     for number, name in enumerate(CHILDREN):
         assert board.child(name) == ChildCell(number, 4_000_000 + number, number * 10)

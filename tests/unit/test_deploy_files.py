@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from configparser import RawConfigParser
@@ -248,8 +249,16 @@ def test_what_kubernetes_injects_for_the_service_is_taken_neither_for_a_setting_
     manifests, tmp_path
 ):
     assert pod(manifests)["enableServiceLinks"] is False
-    service = manifests["Service"]["metadata"]["name"].upper()
-    injected = {
+    name = manifests["Service"]["metadata"]["name"].upper()
+    services = (name, f"{name}_DB", f"{name}_WEB")
+    home = {"GOCRON_HOME": str(tmp_path)}
+    for service in services:
+        assert load(home | injected_for(service)) == load(home)
+
+
+def injected_for(service: str) -> dict[str, str]:
+    """The variables of a Service, where links are not disabled."""
+    return {
         f"{service}_SERVICE_HOST": "10.0.0.1",
         f"{service}_SERVICE_PORT": "5920",
         f"{service}_SERVICE_PORT_HTTP": "5920",
@@ -259,5 +268,38 @@ def test_what_kubernetes_injects_for_the_service_is_taken_neither_for_a_setting_
         f"{service}_PORT_5920_TCP_PORT": "5920",
         f"{service}_PORT_5920_TCP_ADDR": "10.0.0.1",
     }
-    home = {"GOCRON_HOME": str(tmp_path)}
-    assert load(home | injected) == load(home)
+
+
+# Grafana
+
+
+def dashboard() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "deploy/grafana/gocron.json").read_text())
+    return found
+
+
+def test_panels_of_the_dashboard_explain_themselves_and_do_not_lie_on_each_other():
+    panels = dashboard()["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert all(panel["type"] == "row" or panel["description"] for panel in panels)
+    taken = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(taken)) == len(taken)
+    assert max(x for x, _y in taken) < 24
+
+
+def test_every_query_of_the_dashboard_is_about_the_chosen_cluster_and_data_source():
+    assert [variable["name"] for variable in dashboard()["templating"]["list"]] == [
+        "datasource",
+        "job",
+    ]
+    targets = [t for panel in dashboard()["panels"] for t in panel.get("targets", [])]
+    assert len(targets) > 20
+    for target in targets:
+        selectors = re.findall(r"gocron_\w+(\{[^}]*\})?", target["expr"])
+        assert all('job="$job"' in selector for selector in selectors), target["expr"]
+        assert target["datasource"]["uid"] == "${datasource}"

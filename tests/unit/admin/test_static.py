@@ -15,7 +15,7 @@ FOLDER = Path(admin.__file__).parent
 STATIC = FOLDER / "static"
 TEMPLATES = sorted((FOLDER / "templates").rglob("*.html"))
 
-WITHOUT_LOOKS = {"datagrid-item", "datagrid-content", "alert-title"}
+WITHOUT_LOOKS = {"datagrid-item", "datagrid-content"}
 """Names of Tabler that have no rule of their own."""
 
 
