@@ -15,7 +15,7 @@ import pymysql.cursors
 
 def connect(database: Mapping[str, str]) -> Any:
     """A connection for the GOCRON_DB_* in ``database``."""
-    place = {
+    place: dict[str, Any] = {
         "host": database["GOCRON_DB_HOST"],
         "port": int(database["GOCRON_DB_PORT"]),
         "user": database["GOCRON_DB_USER"],

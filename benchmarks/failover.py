@@ -92,7 +92,7 @@ def one_round(cluster: Cluster, kind: str, book: Path) -> float:
     if kind == "stop":
         leader.signal_all(signal.SIGSTOP)
     else:
-        leader.signal(signal.SIGKILL if kind == "kill" else signal.SIGTERM)
+        leader.send(signal.SIGKILL if kind == "kill" else signal.SIGTERM)
     first = wait_for(
         lambda: min(
             (e.at for e in tail(book) if e.at > sent and e.node != leader.name), default=None

@@ -129,7 +129,7 @@ def test_prometheus_sees_one_leader_and_after_kill_9_of_it_another_one(
         killed = next(node for node in nodes if before.endswith(f":{node.port}"))
         other = next(node for node in nodes if node is not killed)
 
-        killed.signal(signal.SIGKILL)
+        killed.send(signal.SIGKILL)
         killed.wait()
 
         wait_for(lambda: ask('sum(up{job="gocron"}) == 1'), "one node is gone")

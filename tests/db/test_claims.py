@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -88,8 +89,8 @@ def test_two_claimants_with_the_same_plans_write_each_slot_once(database):
         forwards = [next_slot_of(task) for task in tasks]
 
         moved = at_once(
-            lambda plans=forwards: claim(database, ME, plans),
-            lambda plans=forwards[::-1]: claim(database, OTHER, plans),
+            partial(claim, database, ME, forwards),
+            partial(claim, database, OTHER, forwards[::-1]),
         )
 
         assert sum(moved) == len(tasks)

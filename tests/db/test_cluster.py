@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 
 from gocron.db import cluster
 from gocron.db.claims import Claimant, claim
@@ -109,7 +109,7 @@ def test_the_history_is_shown_newest_first(database):
     with database.write() as connection:
         for term in range(1, 6):
             connection.execute(
-                Leadership.__table__.insert().values(  # type: ignore[attr-defined]
+                insert(Leadership).values(
                     term=term,
                     locked_by="h:1",
                     node_name="a",

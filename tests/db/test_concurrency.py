@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -64,7 +65,7 @@ class World:
     errors: list[BaseException] = field(default_factory=list)
     chapters: dict[int, list[Chapter]] = field(default_factory=dict)
 
-    def thread(self, step: Callable[[], None], pause_s: float) -> threading.Thread:
+    def thread(self, step: Callable[[], object], pause_s: float) -> threading.Thread:
         """Repeats ``step`` until it is over."""
 
         def work() -> None:
@@ -195,10 +196,10 @@ def test_no_slot_is_lost_and_none_runs_twice_whatever_happens_at_the_same_time(d
     lead(world, nodes)
 
     threads = [
-        *(world.thread(lambda me=me: schedule(world, me, clock), 0.05) for me in nodes),
-        *(world.thread(lambda me=me: start_and_finish(world, me), 0.02) for me in nodes),
-        *(world.thread(lambda one=one: change(world, one), 0.25) for one in ids),
-        world.thread(lambda: tasks.run_now(database, ids[0], ADA), 0.1),
+        *(world.thread(partial(schedule, world, me, clock), 0.05) for me in nodes),
+        *(world.thread(partial(start_and_finish, world, me), 0.02) for me in nodes),
+        *(world.thread(partial(change, world, task_id), 0.25) for task_id in ids),
+        world.thread(partial(tasks.run_now, database, ids[0], ADA), 0.1),
         world.thread(lambda: look(world), 0.01),
         world.thread(lambda: lead(world, nodes), 0.1),
     ]

@@ -57,9 +57,13 @@ def test_a_read_leaves_nothing_behind(database):
 
 def test_a_write_that_fails_leaves_nothing_behind(database):
     put(database, a="before")
-    with pytest.raises(ZeroDivisionError), database.write() as connection:
+
+    def work(connection: Connection) -> None:
         set_to(connection, "a", "after")
         raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        database.transact(work)
     assert value_of(database, "a") == "before"
 
 

@@ -41,8 +41,8 @@ def test_tasks_are_filtered_by_tag_and_state(database):
     _add(database, "a", "b", tag="x")
     _add(database, "c", tag="x", enabled=False)
     _add(database, "d")
-    wanted = {"tag": "x", "enabled": True}
-    assert [row.name for row in listing.each_task(database, **wanted)] == ["a", "b"]
+    both = listing.each_task(database, tag="x", enabled=True)
+    assert [row.name for row in both] == ["a", "b"]
     assert [row.name for row in listing.each_task(database, enabled=False)] == ["c"]
     assert [row.name for row in listing.each_task(database, tag="")] == ["d"]
 

@@ -122,7 +122,9 @@ def test_a_prefix_goes_before_every_table_and_everything_works_with_it(database_
     )
     seen = json.loads(finished.stdout)
     assert set(seen["tables"]) == {f"cron_of_department_a{name}" for name in TABLES}
-    assert set(seen["mapped"]) == {f"cron_of_department_a{name}" for name in TABLES - {"alembic_version"}}
+    assert set(seen["mapped"]) == {
+        f"cron_of_department_a{name}" for name in TABLES - {"alembic_version"}
+    }
     assert seen["differences"] == []
     assert seen["problem"] is None
     assert (seen["claimed"], seen["started"]) == (1, seen["runs"]["success"])
@@ -205,7 +207,7 @@ def test_a_migration_that_fails_leaves_the_lock_to_the_next_one(fresh, monkeypat
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(migrate.command, "upgrade", fail)
+        patched.setattr("alembic.command.upgrade", fail)
         with pytest.raises(ZeroDivisionError):
             migrate.upgrade(fresh)
     assert migrate.upgrade(fresh) == migrate.newest()

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import update
@@ -163,10 +164,7 @@ def test_watching_ends_as_soon_as_the_other_one_has_stopped(database, somebody):
 def test_of_two_that_take_a_new_name_at_the_same_moment_the_last_one_has_it(database):
     for number in range(10):
         newcomer = replace(NEWCOMER, name=f"node-{number}")
-        first, second = at_once(
-            lambda one=newcomer: register(database, one, never),
-            lambda one=newcomer: register(database, one, never),
-        )
+        first, second = at_once(*[partial(register, database, newcomer, never)] * 2)
         assert first.id == second.id
         alive = [nodes.heartbeat(database, me, 0) for me in (first, second)]
         assert sorted(alive) == [False, True]

@@ -113,7 +113,7 @@ def test_a_name_is_given_once_to_those_who_ask_at_the_same_moment(database):
 
 def test_many_tasks_are_created_or_none(database):
     tasks.create(database, definition("b"), ADA)
-    with pytest.raises(InvalidTask, match="'b'.* taken"):
+    with pytest.raises(InvalidTask, match=r"'b'.* taken"):
         tasks.create_many(database, [definition(name) for name in "abc"], ADA)
     assert [task.name for task in rows(database, Task)] == ["b"]
 

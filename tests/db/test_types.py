@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import StatementError
 
 from gocron.db.engine import Database
@@ -84,12 +84,12 @@ def test_a_generated_key_grows_and_is_never_used_again(database: Database):
     for _time in range(3):
         keys.append(insert_node(database).id)
         with database.write() as connection:
-            connection.execute(Node.__table__.delete())
+            connection.execute(delete(Node))
     assert keys == sorted(set(keys))
 
 
 def test_json_comes_back_as_it_was(database: Database):
-    value = {"ä😀": ["\\", '"', None, 1.5, {"": []}], "\u2028": "\t"}
+    value: dict[str, object] = {"ä😀": ["\\", '"', None, 1.5, {"": []}], "\u2028": "\t"}
     with database.write() as connection:
         line = dict.fromkeys(("actor", "address", "node_name", "action", "target"), "")
         connection.execute(insert(AuditLog).values(at=INSTANTS["utc"], detail=value, **line))

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from gocron.db import users
 from gocron.db.audit import Actor
@@ -89,7 +89,7 @@ def test_of_two_nodes_that_start_at_once_one_creates_the_first_user(database, na
         assert sorted(created) == [False, True]
         assert users.count(database) == 1
         with database.write() as connection:
-            connection.execute(User.__table__.delete())  # type: ignore[attr-defined]
+            connection.execute(delete(User))
 
 
 # logging in -------------------------------------------------------------------------------------

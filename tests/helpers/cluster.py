@@ -129,7 +129,7 @@ class Node:
         """The parent and everything below it."""
         return [self.pid, *_descendants(self.pid)]
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Signal the parent only."""
         os.kill(self.pid, number)
 
@@ -143,14 +143,14 @@ class Node:
 
     def kill(self) -> None:
         """SIGKILL to the parent; waits until it is reaped."""
-        self.signal(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self.wait()
 
     def stop(self, patience_s: float = PATIENCE_S) -> int:
         """SIGTERM, and wait; the exit code."""
         if self.process is None or self.process.poll() is not None:
             return self.process.returncode if self.process else 0
-        self.signal(signal.SIGTERM)
+        self.send(signal.SIGTERM)
         return self.wait(patience_s)
 
     def wait(self, patience_s: float = PATIENCE_S) -> int:
@@ -163,7 +163,7 @@ class Node:
         if self.process is None or self.process.poll() is not None:
             return
         self.signal_all(signal.SIGCONT)
-        self.signal(signal.SIGQUIT)
+        self.send(signal.SIGQUIT)
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:

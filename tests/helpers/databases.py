@@ -80,8 +80,8 @@ def effort(database: Database, statement: Statement) -> int:
 def _blocks(cursor: Any, statement: Statement) -> int:
     sql, parameters = statement
     cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql, parameters)
-    (top,) = cursor.fetchone()[0]
-    plan = top["Plan"]
+    ((found,),) = cursor.fetchall()
+    plan = found[0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
@@ -106,7 +106,8 @@ def full_scans(database: Database, statement: Statement) -> Sequence[str]:
         try:
             if database.dialect.name == "postgresql":
                 cursor.execute("EXPLAIN (FORMAT JSON) " + sql, parameters)
-                return _sequential(cursor.fetchone()[0][0]["Plan"])
+                ((found,),) = cursor.fetchall()
+                return _sequential(found[0]["Plan"])
             cursor.execute("EXPLAIN " + sql, parameters)
             columns = [column[0] for column in cursor.description]
             plans = [dict(zip(columns, plan, strict=True)) for plan in cursor.fetchall()]

@@ -32,8 +32,7 @@ def migrate_in_processes(
     die_after: int = 0,
 ) -> list[dict[str, Any]]:
     """What the processes that lived to tell it have to say: ``migrated`` is whether it was this
-    one that did the work, ``revision`` the one in force, ``differences`` what models and tables
-    do not agree on, ``error`` what was raised.
+    one that did the work, ``revision`` the one in force, ``error`` what was raised.
 
     ``slowly_s`` is slept before each table. With ``die_after``, the first process that migrates
     is killed when it has created that many tables.
@@ -91,7 +90,6 @@ def _migrate(settings: Any, wanted: dict[str, Any]) -> None:
     database = Database(settings, silence_s=2.0)
     try:
         answer["revision"] = migrate.upgrade(database)
-        answer["differences"] = [str(one) for one in differences(database)]
     except Exception as error:
         answer["error"] = repr(error)
     answer["migrated"] = any("migrating the database" in words for words in said)

@@ -125,9 +125,9 @@ def test_a_runner_that_keeps_dying_is_given_up_on_and_the_node_lets_go_of_leader
 def test_a_second_signal_ends_a_drain_at_once(node: Node) -> None:
     add_task(node.environment, "long", command="sleep 600")
     wait_for(lambda: rows(node, "SELECT id FROM run WHERE state = 'running'"), "it runs")
-    node.signal(signal.SIGTERM)
+    node.send(signal.SIGTERM)
     wait_for(lambda: "draining" in node.log(), "it drains")
-    node.signal(signal.SIGTERM)
+    node.send(signal.SIGTERM)
     assert node.wait(10) == 0
     ended = rows(
         node, "SELECT state, reason FROM run WHERE task_name = 'long' AND state <> 'queued'"

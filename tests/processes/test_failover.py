@@ -45,7 +45,7 @@ def test_a_graceful_stop_hands_over_at_once_and_finishes_what_is_running(
         add_task(server_env, "slow", command=f"sleep 3; touch {marker}", spec="* * * * * *")
         wait_for(lambda: _running(server_env, "slow"), "the slow task runs")
         asked = time.time()
-        leader.signal(signal.SIGTERM)
+        leader.send(signal.SIGTERM)
         observed.wait_for_start(asked, not_on=leader)
         assert not marker.exists(), "the takeover must not wait for the drain"
         assert leader.wait() == 0

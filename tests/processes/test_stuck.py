@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.database import connect, query
 from tests.helpers import ledger
@@ -110,7 +111,7 @@ def test_a_node_that_drains_for_long_is_not_taken_for_dead(
         leader = cluster.leader()
         add_task(server_env, "long", command="sleep 18; echo done", spec="* * * * * *")
         wait_for(lambda: _going(server_env), "it runs")
-        leader.signal(signal.SIGTERM)
+        leader.send(signal.SIGTERM)
         assert leader.wait(40) == 0
         first = query(server_env, "SELECT state, reason FROM run ORDER BY id")[0]
         others = query(server_env, "SELECT state FROM run WHERE state = 'running'")
@@ -128,7 +129,7 @@ def test_a_drain_still_hears_requests_to_stop_a_run(
         node = cluster.nodes[0]
         add_task(server_env, "long", command="sleep 600")
         run = wait_for(lambda: _going(server_env), "it runs")[0]["id"]
-        node.signal(signal.SIGTERM)
+        node.send(signal.SIGTERM)
         wait_for(lambda: "draining" in node.log(), "it drains")
         with database_of(server_env) as database:
             run_queries.stop(database, run, SOMEBODY)
@@ -137,7 +138,7 @@ def test_a_drain_still_hears_requests_to_stop_a_run(
     assert state == [{"state": "cancelled", "reason": "stopped by somebody"}]
 
 
-def _going(database: dict[str, str]) -> list[dict[str, object]]:
+def _going(database: dict[str, str]) -> list[dict[str, Any]]:
     return query(database, "SELECT id FROM run WHERE state = 'running' AND task_name = 'long'")
 
 

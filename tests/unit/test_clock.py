@@ -93,6 +93,16 @@ def test_an_answer_of_long_ago_is_forgotten_however_quick_it_was(server):
     assert known.at(NOON) == pytest.approx(1000.0 - 0.009, abs=1e-4)
 
 
+def test_a_jump_does_not_disturb_who_is_just_reading(server):
+    known = DatabaseClock()
+    server.observed_by(known, 1000.0, trip_s=0.001, read_at=0.5)
+    being_read = known._samples
+    server.ahead_s = 7.0
+    server.observed_by(known, 1001.0, trip_s=0.001, read_at=0.5)
+    assert len(being_read) == 1
+    assert known.at(NOON) == pytest.approx(993.0, abs=0.001)
+
+
 @pytest.fixture
 def nimble_threads() -> Iterator[None]:
     before = sys.getswitchinterval()

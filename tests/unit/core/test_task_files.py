@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gocron.core import task_files
+from gocron.core import task_files, task_yaml
 from gocron.core.task_files import Form, form_of, parse
 from gocron.errors import InvalidImport
 
@@ -279,7 +279,7 @@ def test_what_is_made_to_cost_much_is_refused_before_it_does(bomb):
 
 
 def test_without_libyaml_the_same_is_read_and_refused(monkeypatch):
-    monkeypatch.setattr(task_files, "_LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(task_yaml, "_LOADER", yaml.SafeLoader)
     assert _yaml("tasks:\n- {name: a, spec: '@daily', command: x}\n").lines == (2,)
     assert _mistakes("tasks:\n- name: a\n\tb", Form.YAML)[0].startswith("line 3: not YAML")
     assert _mistakes("tasks:\n- name: a\x01\n", Form.YAML)[0].startswith("line 2: not YAML")
