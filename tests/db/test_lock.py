@@ -372,11 +372,11 @@ def test_one_of_five_leads_and_rotation_keeps_the_others_away(database, quick):
     with candidates(restless, *NAMES) as five:
         leader = leader_of(five)
         renewed = the_row(database).renewed_at
-        time.sleep(2.0)
+        time.sleep(1.5)
         after = the_row(database)
         assert renewed is not None
         assert after.renewed_at is not None
-        assert (after.renewed_at - renewed).total_seconds() > 1.0
+        assert (after.renewed_at - renewed).total_seconds() > 0.7
         assert leader_of(five) is leader
         assert terms(five) == [1]
         assert [one.downfalls for one in five] == [[]] * 5
@@ -385,7 +385,7 @@ def test_one_of_five_leads_and_rotation_keeps_the_others_away(database, quick):
 
 def test_when_the_leaders_connection_is_cut_another_one_leads_at_once(database, quick, server):
     with candidates(quick, *NAMES) as five:
-        for _round in range(3):
+        for _round in range(2):
             leader = leader_of(five)
             cut = boottime()
             leader.freeze()
@@ -398,8 +398,8 @@ def test_when_the_leaders_connection_is_cut_another_one_leads_at_once(database, 
             leader.thaw()
             until(partial(has_fallen, leader, downfalls), "it steps down")
         leader_of(five)
-        assert terms(five) == [1, 2, 3, 4]
-    assert [past[0] for past in history(database)] == [1, 2, 3, 4]
+        assert terms(five) == [1, 2, 3]
+    assert [past[0] for past in history(database)] == [1, 2, 3]
 
 
 def test_the_server_takes_the_row_from_a_leader_that_falls_silent(database, quick):
@@ -554,10 +554,10 @@ def test_an_elector_survives_the_loss_of_its_connection_at_any_step(database, qu
     """Cut it again and again at random moments: never a term twice, always a leader in the end."""
     dice = random.Random(7)
     with candidates(quick, "a", "b", "c") as three:
-        for _round in range(15):
+        for _round in range(10):
             victim = dice.choice(three)
             cut_off(database, server, victim)
-            time.sleep(dice.uniform(0.0, 0.3))
+            time.sleep(dice.uniform(0.0, 0.2))
         leader_of(three)
         assert terms(three) == sorted(set(terms(three)))
 

@@ -44,7 +44,10 @@ def live(settings: Any) -> dict[str, Any]:
     somebody = Actor("somebody")
     database = Database(settings)
     migrate.upgrade(database)
-    seen: dict[str, Any] = {"differences": [str(one) for one in differences(database)]}
+    prefix = settings.db.prefix
+    seen: dict[str, Any] = {
+        "differences": [str(one) for one in differences(database) if prefix in str(one)]
+    }
     with database.read() as connection:
         database.dialect.check_server(connection)
         seen["problem"] = migrate.check(connection)

@@ -364,6 +364,45 @@ def test_a_released_row_is_taken_over_at_the_next_poll():
     assert world.now - let_go <= 1.5 * QUICK.poll_s
 
 
+def test_a_leader_frozen_between_commit_and_lock_that_wakes_in_its_followers_gap_is_lost():
+    """It gets the lock, within its lease: only the name in the row says that it was followed."""
+
+    def phase(number: int) -> Phase:
+        return world.nodes[number].state.phase
+
+    def in_the_gap(number: int) -> bool:
+        actions = world.nodes[number].actions
+        return bool(actions) and isinstance(actions[0], LockAgain)
+
+    def only(number: int, limit_s: float) -> None:
+        end = world.now + limit_s
+        while not in_the_gap(number) and world.now < end:
+            if world.can_move(number):
+                world.move(number)
+            else:
+                world.pass_time(0.01)
+
+    world = World(["a:1", "b:1"], QUICK)
+    only(0, 9.0)
+    world.move(0)
+    only(0, 9.0)
+    assert phase(0) is Phase.ROTATING
+    frozen = world.now
+    only(1, 9.0)
+    world.move(1)
+    world.pass_time(0.01)
+    while phase(1) is not Phase.ROTATING:
+        only(1, 0.01)
+    only(1, 9.0)
+    assert QUICK.grace_s < world.now - frozen < QUICK.lease_s - QUICK.grace_s
+    while world.can_move(0):
+        world.move(0)
+    assert phase(0) is Phase.FOLLOWING
+    assert world.nodes[0].trust[1] <= world.now
+    world.calm(2 * QUICK.lease_s)
+    assert world.leader() is not None
+
+
 def test_a_clock_of_the_database_that_jumps_splits_no_term_and_stops_nobody():
     for seed in range(60):
         chance = random.Random(seed)

@@ -26,6 +26,7 @@ def as_supervisor(work: Callable[[], Any]) -> Any:
     pid = os.fork()
     if pid == 0:
         os.close(read)
+        os.setsid()  # whoever kills his own group by mistake shall not take pytest with him
         try:
             prctl(PR_SET_CHILD_SUBREAPER, 1)
             answer = {"value": work()}
@@ -35,10 +36,11 @@ def as_supervisor(work: Callable[[], Any]) -> Any:
         os._exit(0)
     os.close(write)
     with os.fdopen(read) as answers:
-        answer = json.loads(answers.read())
+        text = answers.read()
     status = os.waitpid(pid, 0)[1]
+    assert status == 0, "it did not survive its own work"
+    answer = json.loads(text)
     assert "error" not in answer, answer["error"]
-    assert status == 0
     return answer["value"]
 
 
