@@ -5,6 +5,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Tests mostly wait, for processes and servers: more of them at a time than there are cores.
+WORKERS ?= 3
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
@@ -23,7 +25,7 @@ run: $(VENV)/installed
 	@$(BIN)/gocron web --port 5920 $(ARGS)
 
 test: $(VENV)/installed-dev test-servers
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
 test-servers:
 	@scripts/install-test-servers.sh

@@ -10,6 +10,7 @@ import fcntl
 import importlib
 import logging
 import os
+import resource
 import shutil
 import socket
 from collections.abc import Callable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("gocron.parent")
 
 BACKLOG = 128
+DESCRIPTORS = 65_536
 
 
 def serve(settings: Settings, announce: Callable[[Prepared], None]) -> int:
@@ -37,6 +39,7 @@ def serve(settings: Settings, announce: Callable[[Prepared], None]) -> int:
     about to start. Raises ``GocronError`` for everything that keeps it from starting."""
     # Commands run as the same user: they must not read our environment through /proc.
     prctl(PR_SET_DUMPABLE, 0)
+    raise_descriptor_limit()
     folder = prepare_home(settings)
     listener = bind(settings.web_host, settings.web_port)
     guard = lock_sqlite(settings) if settings.single_node else None
@@ -104,6 +107,15 @@ def prepare_home(settings: Settings) -> Path:
             "folder that this user owns, or change its owner"
         ) from error
     return folder
+
+
+def raise_descriptor_limit() -> None:
+    """A command takes two descriptors of the runner, a call one: the usual soft limit of 1024 is
+    for programs that use select, which nothing here does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def bind(host: str, port: int) -> socket.socket:

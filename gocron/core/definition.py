@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import regex
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
@@ -180,8 +181,8 @@ class TaskDefinition(BaseModel):
     @classmethod
     def _pattern(cls, value: str) -> str:
         try:
-            re.compile(value)
-        except (re.error, OverflowError, RecursionError) as error:
+            regex.compile(value)
+        except (regex.error, OverflowError, RecursionError) as error:
             raise ValueError(f"not a regular expression: {error}") from error
         return value
 

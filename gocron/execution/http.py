@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 from collections import deque
 from functools import partial
 
 import certifi
 import pycurl
+import regex
 
 from gocron.core.definition import parse_statuses
 from gocron.core.states import RunState
@@ -31,6 +31,9 @@ PATTERN_WINDOW = 1024**2
 """The success pattern is looked for in this many bytes from the beginning."""
 
 HTTP_ONLY = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+
+PATTERN_LIMIT_S = 0.25
+"""How long a search for the success pattern may take."""
 
 KEPT_HANDLES = 512
 KEPT_CONNECTIONS = 64
@@ -67,7 +70,7 @@ class HttpExecutor:
         call = Call(self, curl, job, output, done)
         try:
             call.configure(self._certificates)
-        except (pycurl.error, ValueError, re.error) as error:
+        except (pycurl.error, ValueError, regex.error) as error:
             reason = f"the request could not be built: {error}"
             self._loop.call_soon(done, Outcome(RunState.FAILED, reason))
             return call
@@ -161,14 +164,14 @@ class Call:
         self._size = 0
         self._window = bytearray()
         self._statuses: tuple[tuple[int, int], ...] = ()
-        self._pattern: re.Pattern[str] | None = None
+        self._pattern: regex.Pattern[str] | None = None
 
     def configure(self, certificate_file: str) -> None:
         """Set the easy handle up; raises ``pycurl.error`` for what libcurl refuses, ``ValueError``
-        or ``re.error`` for what this version of gocron or Python does not understand."""
+        or ``regex.error`` for what this version of gocron or its library does not understand."""
         job, curl = self._job, self.curl
         self._statuses = parse_statuses(job.http_statuses)
-        self._pattern = re.compile(job.success_pattern) if job.success_pattern else None
+        self._pattern = regex.compile(job.success_pattern) if job.success_pattern else None
         timeout = job.timeout_s or DEFAULT_TIMEOUT_S
         curl.setopt(pycurl.URL, job.command.encode("utf-8"))
         curl.setopt(pycurl.PROTOCOLS, HTTP_ONLY)
@@ -249,11 +252,21 @@ class Call:
         if not any(low <= status <= high for low, high in self._statuses):
             reason = f"status {status}, expected {self._job.http_statuses}"
             return Outcome(RunState.FAILED, reason, status)
-        answer = self._window.decode("utf-8", "replace")
-        if self._pattern is not None and not self._pattern.search(answer):
-            reason = f"status {status}, but the answer does not match {self._pattern.pattern!r}"
-            return Outcome(RunState.FAILED, reason, status)
+        fault = self._pattern_fault() if self._pattern is not None else ""
+        if fault:
+            return Outcome(RunState.FAILED, f"status {status}, but {fault}", status)
         return Outcome(RunState.SUCCESS, "", status)
+
+    def _pattern_fault(self) -> str:
+        """What is wrong with the answer, or nothing. A pattern that would search for minutes must
+        not hold up everything else that runs here."""
+        assert self._pattern is not None
+        answer = self._window.decode("utf-8", "replace")
+        try:
+            found = self._pattern.search(answer, timeout=PATTERN_LIMIT_S)
+        except TimeoutError:
+            return f"searching it for {self._pattern.pattern!r} took too long"
+        return "" if found else f"the answer does not match {self._pattern.pattern!r}"
 
     def _failure(self, code: int, message: str) -> Outcome:
         if code == pycurl.E_OPERATION_TIMEDOUT:

@@ -34,6 +34,6 @@ def end_commands_of(node_name: str, run_ids: Collection[int]) -> int:
 
 def _kill_group(pid: int) -> None:
     group = os.getpgid(pid)
-    if group != os.getpgrp():
+    if group not in (0, os.getpgrp()):  # 0: of another namespace, and killpg would mean ourselves
         os.killpg(group, signal.SIGKILL)
     os.kill(pid, signal.SIGKILL)

@@ -12,13 +12,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from gocron.db import runs
+from gocron.db.claims import Claimant, claim
 from gocron.db.dialects import DIALECTS, Columns, storable
 from gocron.db.engine import Database
 from gocron.db.models import SchedulerLock
 from gocron.db.requirements import require_innodb
 from gocron.errors import DatabaseUnsupported
-from tests.helpers.databases import on_servers, settings_for
-from tests.helpers.rows import rows
+from tests.helpers.databases import on_servers, settings_for, statements_of
+from tests.helpers.rows import FAR, insert_task, next_slot_of, rows
 
 SOME: Columns = {"id": "int", "name": "text", "at": "time"}
 
@@ -111,6 +113,27 @@ def test_a_row_must_have_a_value_for_every_column():
     assert json.loads(DIALECTS["sqlite"].pack(SOME, [(1, "a", None)])) == [
         {"id": 1, "name": "a", "at": None}
     ]
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_batch_is_unfolded_once_and_not_once_for_each_row_of_the_table(database):
+    """A thousand of five thousand took seconds."""
+    task = insert_task(database)
+    with statements_of(database) as sent:
+        claim(database, Claimant(1, 0), [next_slot_of(task)])
+        runs.finish(database, 1, [runs.End(1, "success", "", 0, FAR, 0)])
+        runs.adopt(database, Claimant(2, 0), [1], [2])
+        runs.hand_back(database, 2, [1])
+        runs.load(database, 1, [1])
+    batches = [one for one in sent if "json_each" in one[0] and "INSERT" not in one[0]]
+    assert len(batches) >= 7
+    for sql, values in batches:
+        with database.read() as connection:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+        steps = [step.detail for step in plan]
+        (unfolding,) = (n for n, step in enumerate(steps) if "json_each" in step)
+        tables = [n for n, step in enumerate(steps) if " t " in step or " r " in step]
+        assert unfolding < min(tables), steps
 
 
 # the clock --------------------------------------------------------------------------------------

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
 
 from gocron.config import Settings
 from gocron.db import migrate
 from gocron.db.engine import Database
 from gocron.db.models import Base, Node, Run, SchedulerLock, User
 from gocron.errors import SchemaNotCurrent
-from tests.helpers.databases import on_servers, settings_for
+from tests.helpers.databases import on_servers, settings_for, statements_of
 from tests.helpers.migrating import differences, migrate_in_processes
 from tests.helpers.rows import begin_term, rows
 
@@ -157,6 +157,28 @@ def test_a_node_waits_for_another_one_longer_than_its_connection_would_stay_sile
         migrating.close()
         waiting.close()
         server.drop_database(env["GOCRON_DB_DATABASE"])
+
+
+@pytest.mark.parametrize("engine", ["mysql"], indirect=True)
+def test_the_lock_is_given_back_only_after_what_was_done_can_be_seen(server, home):
+    """Or the next node would migrate once more."""
+    env = server.environment(server.create_database())
+    database = Database(settings_for(env, home))
+    happened: list[str] = []
+    event.listen(database.engine, "commit", lambda _connection: happened.append("commit"))
+    try:
+        with statements_of(database) as sent:
+            event.listen(
+                database.engine,
+                "before_cursor_execute",
+                lambda _c, _cursor, sql, *_more: happened.append(sql.split("(")[0]),
+            )
+            migrate.upgrade(database)
+    finally:
+        database.close()
+        server.drop_database(env["GOCRON_DB_DATABASE"])
+    assert any("INSERT INTO alembic_version" in sql for sql, _values in sent)
+    assert happened[-2:] == ["commit", "SELECT RELEASE_LOCK"]
 
 
 @on_servers

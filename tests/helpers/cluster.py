@@ -43,7 +43,7 @@ def wait_for(
 
 def free_port() -> int:
     """A loopback port that nobody uses; below the range that outgoing connections come from."""
-    for port in range(20_000 + os.getpid() % 5000, 32_000):
+    for port in range(20_000 + os.getpid() * 197 % 11_000, 32_000):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

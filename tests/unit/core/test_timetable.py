@@ -155,7 +155,7 @@ def test_a_timetable_is_parsed_once_and_never_changes():
     assert parse("0 30 2 * * *", "Europe/Berlin") is timetable
     assert (timetable.spec, timetable.zone) == ("0 30 2 * * *", "Europe/Berlin")
     with pytest.raises(dataclasses.FrozenInstanceError):
-        timetable.spec = "* * * * *"  # type: ignore[misc]
+        timetable.spec = "* * * * *"
 
 
 def test_the_zone_of_the_prefix_is_the_zone_of_the_timetable():
