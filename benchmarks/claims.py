@@ -30,7 +30,7 @@ from gocron.clock import DatabaseClock
 from gocron.core.firing import Plan, PlannedRun
 from gocron.core.identity import Identity
 from gocron.core.states import RunState
-from gocron.db import migrate, runs
+from gocron.db import adoption, migrate, runs
 from gocron.db.claims import Claimant, claim, due
 from gocron.db.engine import Database
 from gocron.db.runs import End
@@ -152,7 +152,7 @@ def one_round(
     ids = runs.queued_ids(database, first.id)
     begin_term(database, 2 * number + 1)
     with timed(watch.product, "adopt"):
-        assert runs.adopt(database, Claimant(second.id, 2 * number + 1), ids, []) == batch
+        assert adoption.adopt(database, Claimant(second.id, 2 * number + 1), ids, []) == batch
     start_and_finish(database, second, ids, watch)
 
     bare = [(task.id, task.name, task.revision, task.next_fire_at + MOMENT) for task in found]

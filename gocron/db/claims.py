@@ -8,14 +8,14 @@ is durable before the cursor has moved, so a crash at any point forgets nothing 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from gocron.clock import DatabaseClock, boottime
-from gocron.core.firing import DueTask, Plan
+from gocron.core.firing import DueTask, Plan, PlannedRun
 from gocron.core.states import RunState, Trigger
 from gocron.db.dialects import Columns, Dialect
 from gocron.db.engine import Database
@@ -179,7 +179,13 @@ def _insert_runs(
 ) -> None:
     """One row a slot; a row that is there already (a slot that ran before its task was edited)
     stays as it is."""
-    rows = dialect.pack(
+    rows = pack_runs(dialect, (run for plan in plans for run in plan.runs))
+    insert_rows(connection, dialect, rows, claimant)
+
+
+def pack_runs(dialect: Dialect, runs: Iterable[PlannedRun]) -> str:
+    """Planned runs as the parameter of ``insert_rows``."""
+    return dialect.pack(
         ROWS,
         (
             (
@@ -192,11 +198,9 @@ def _insert_runs(
                 run.missed_until,
                 run.missed_count,
             )
-            for plan in plans
-            for run in plan.runs
+            for run in runs
         ),
     )
-    insert_rows(connection, dialect, rows, claimant)
 
 
 def insert_rows(

@@ -1,4 +1,4 @@
-"""What the runner and the scheduler do with runs: adopt, load, start, finish, mark lost.
+"""What a node's runner does with its runs: load, start, skip, hand back, finish.
 
 Every change is a compare-and-set on state and owner: whoever comes second changes nothing.
 A start is also fenced by the node's incarnation, so a runner that was left over from an earlier
@@ -7,24 +7,21 @@ life of the node (stopped, then resumed) cannot start anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 
-from gocron.core.firing import QueuedRun
 from gocron.core.identity import Identity
 from gocron.core.states import RunState, Trigger
-from gocron.db.claims import Claimant, require_term
 from gocron.db.dialects import Columns, Dialect
 from gocron.db.engine import Database
 from gocron.db.lock import LOCK_NAME
 from gocron.db.naming import table
+from gocron.db.run_rows import IDS, pack_ids, update_by_id
 
-IDS: Columns = {"id": "int", "revision": "int"}
 ENDS: Columns = {
     "id": "int",
     "state": "text",
@@ -33,11 +30,6 @@ ENDS: Columns = {
     "finished_at": "time",
     "output_bytes": "int",
 }
-CHUNKS: Columns = {"run_id": "int", "seq": "int", "content": "text"}
-
-PACKET_CHARS = 500_000
-"""Output written by one statement. A character may become 14 bytes on the way, and MariaDB takes
-packets of up to 16 MiB."""
 
 
 @dataclass(frozen=True)
@@ -80,133 +72,6 @@ class End:
     output_bytes: int
 
 
-# the scheduler's side ---------------------------------------------------------------------------
-
-
-def orphans(database: Database, claimant: Claimant) -> list[QueuedRun]:
-    """Queued runs that were not queued, or adopted, under this leadership: of nodes that led
-    before (this one included), manual runs, runs that were handed back."""
-    with database.read() as connection:
-        found = connection.execute(
-            text(
-                "SELECT r.id, r.task_id, r.trigger_kind, r.start_at, t.next_fire_at "
-                f"FROM {table('run')} r LEFT JOIN {table('task')} t ON t.id = r.task_id "
-                "WHERE r.state = :queued AND (r.owner_id IS NULL OR r.owner_id <> :node "
-                "OR r.term <> :term) ORDER BY r.id LIMIT 10000"
-            ),
-            {"queued": RunState.QUEUED, "node": claimant.node_id, "term": claimant.term},
-        ).all()
-    moment = database.dialect.read_time
-    return [
-        QueuedRun(
-            row.id,
-            row.task_id,
-            row.trigger_kind == Trigger.SCHEDULE,
-            database.dialect.instant(row.start_at),
-            moment(row.next_fire_at),
-        )
-        for row in found
-    ]
-
-
-def adopt(
-    database: Database, claimant: Claimant, run_ids: Sequence[int], missed: Sequence[int]
-) -> int:
-    """Make queued runs ours, and write off those that have become too late. How many were
-    adopted. Raises ``TermOver``."""
-
-    def work(connection: Connection) -> int:
-        require_term(connection, claimant.term)
-        dialect = database.dialect
-        if missed:
-            _update_by_id(
-                connection,
-                dialect,
-                missed,
-                f"state = :missed, finished_at = {dialect.clock}, "
-                "reason = 'nobody started it in time; a newer slot runs instead'",
-                "t.state = :queued",
-                {"missed": RunState.MISSED, "queued": RunState.QUEUED},
-            )
-        free = _lock_queued(connection, dialect, run_ids) if run_ids else []
-        if not free:
-            return 0
-        return _update_by_id(
-            connection,
-            dialect,
-            free,
-            "owner_id = :node, term = :term, start_at = "
-            f"CASE WHEN t.start_at < {dialect.clock} THEN {dialect.clock} ELSE t.start_at END",
-            "t.state = :queued",
-            {"queued": RunState.QUEUED, "node": claimant.node_id, "term": claimant.term},
-        )
-
-    return database.transact(work)
-
-
-def _lock_queued(connection: Connection, dialect: Dialect, run_ids: Sequence[int]) -> list[int]:
-    """Those of ``run_ids`` that are queued and that nobody else has locked just now; an owner
-    that is starting one has it locked, and the next round will see what came of it."""
-    return list(
-        connection.execute(
-            text(
-                f"SELECT t.id FROM {dialect.unpack(IDS, 'ids', 'i')} "
-                f"{dialect.straight_join} {table('run')} t{dialect.by_key} ON t.id = i.id "
-                f"WHERE t.state = :queued ORDER BY t.id{dialect.skip_locked_of('t')}"
-            ),
-            {"ids": _pack_ids(dialect, run_ids), "queued": RunState.QUEUED},
-        ).scalars()
-    )
-
-
-def mark_lost(
-    database: Database, node_id: int, reason: str, heartbeat_at: datetime | None = None
-) -> int:
-    """End the running runs of a node that is gone; how many there were. With ``heartbeat_at``
-    only if the node's heartbeat is still that one: it may have come back since it was read."""
-
-    def work(connection: Connection) -> int:
-        dialect = database.dialect
-        still = (
-            ""
-            if heartbeat_at is None
-            else f" AND NOT EXISTS (SELECT 1 FROM {table('node')} n WHERE n.id = :node "
-            "AND n.heartbeat_at <> :beat)"
-        )
-        return connection.execute(
-            text(
-                f"UPDATE {table('run')} SET state = :lost, reason = :reason, "
-                f"finished_at = {dialect.clock} WHERE state = :running AND owner_id = :node{still}"
-            ),
-            {
-                "lost": RunState.LOST,
-                "running": RunState.RUNNING,
-                "node": node_id,
-                "reason": reason[:512],
-            }
-            | ({} if heartbeat_at is None else {"beat": dialect.time(heartbeat_at)}),
-        ).rowcount
-
-    return database.transact(work)
-
-
-def nodes_with_running(database: Database, except_node: int) -> list[int]:
-    """Ids of other nodes that own running runs."""
-    with database.read() as connection:
-        return list(
-            connection.execute(
-                text(
-                    f"SELECT DISTINCT owner_id FROM {table('run')} "
-                    "WHERE state = :running AND owner_id <> :node"
-                ),
-                {"running": RunState.RUNNING, "node": except_node},
-            ).scalars()
-        )
-
-
-# the runner's side ------------------------------------------------------------------------------
-
-
 MOST_QUEUED = 20_000
 
 
@@ -245,7 +110,7 @@ def load(database: Database, node_id: int, run_ids: Sequence[int]) -> list[Queue
                 f"{dialect.straight_join} {table('task')} t ON t.id = r.task_id "
                 "WHERE r.state = :queued AND r.owner_id = :node"
             ),
-            {"ids": _pack_ids(dialect, run_ids), "queued": RunState.QUEUED, "node": node_id},
+            {"ids": pack_ids(dialect, run_ids), "queued": RunState.QUEUED, "node": node_id},
         ).all()
     return [_work(dialect, row._asdict()) for row in found]
 
@@ -360,7 +225,7 @@ def skip(connection: Connection, dialect: Dialect, node_id: int, skipped: dict[i
     for run_id, reason in skipped.items():
         by_reason.setdefault(reason, []).append(run_id)
     for reason, run_ids in by_reason.items():
-        _update_by_id(
+        update_by_id(
             connection,
             dialect,
             run_ids,
@@ -378,7 +243,7 @@ def skip(connection: Connection, dialect: Dialect, node_id: int, skipped: dict[i
 def hand_back(database: Database, node_id: int, run_ids: Sequence[int]) -> None:
     """Give queued runs up: they became too late here, the leader decides what becomes of them."""
     database.transact(
-        lambda connection: _update_by_id(
+        lambda connection: update_by_id(
             connection,
             database.dialect,
             run_ids,
@@ -445,10 +310,10 @@ def settle_unstarted(
                 f"{dialect.straight_join} {table('run')} t{dialect.by_key} ON t.id = i.id "
                 f"ORDER BY t.id{dialect.skip_locked_of('t')}"
             ),
-            {"ids": _pack_ids(dialect, run_ids)},
+            {"ids": pack_ids(dialect, run_ids)},
         )
         free = set(found.scalars())
-        ended = _update_by_id(
+        ended = update_by_id(
             connection,
             dialect,
             sorted(free),
@@ -473,7 +338,7 @@ def _existing(connection: Connection, dialect: Dialect, run_ids: Sequence[int]) 
             f"SELECT t.id FROM {dialect.unpack(IDS, 'ids', 'i')} "
             f"{dialect.straight_join} {table('run')} t{dialect.by_key} ON t.id = i.id"
         ),
-        {"ids": _pack_ids(dialect, run_ids)},
+        {"ids": pack_ids(dialect, run_ids)},
     )
     return set(found.scalars())
 
@@ -489,43 +354,6 @@ def running_ids(database: Database, node_id: int) -> list[int]:
         )
 
 
-def write_output(
-    database: Database, add: Sequence[tuple[int, int, str]], drop: Sequence[tuple[int, int]]
-) -> None:
-    """Add pieces (run, seq, text) and drop those that fell out of the kept tail. Repeatable."""
-    dialect, output = database.dialect, table("run_output")
-    insert = text(
-        f"INSERT INTO {output} (run_id, seq, content) SELECT c.run_id, c.seq, c.content "
-        f"FROM {dialect.unpack(CHUNKS, 'rows', 'c')} "
-        f"WHERE 1 = 1{dialect.ignore_conflicts(output, 'seq')}"
-    )
-    delete = text(f"DELETE FROM {output} WHERE run_id = :run AND seq = :seq")
-    for packet in _packets(add):
-        values = {"rows": dialect.pack(CHUNKS, packet)}
-        database.transact(partial(_execute, statement=insert, values=values))
-    if drop:
-        gone = [{"run": run_id, "seq": seq} for run_id, seq in drop]
-        database.transact(partial(_execute, statement=delete, values=gone))
-
-
-def _execute(connection: Connection, statement: TextClause, values: Any) -> None:
-    connection.execute(statement, values)
-
-
-def _packets(pieces: Sequence[tuple[int, int, str]]) -> Iterator[list[tuple[int, int, str]]]:
-    """Pieces, as many at a time as fit into one statement."""
-    packet: list[tuple[int, int, str]] = []
-    size = 0
-    for piece in pieces:
-        if packet and size + len(piece[2]) > PACKET_CHARS:
-            yield packet
-            packet, size = [], 0
-        packet.append(piece)
-        size += len(piece[2])
-    if packet:
-        yield packet
-
-
 def stop_requests(database: Database, node_id: int) -> dict[int, str]:
     """Running runs of this node that somebody wants stopped: id -> who."""
     with database.read() as connection:
@@ -537,24 +365,3 @@ def stop_requests(database: Database, node_id: int) -> dict[int, str]:
             {"running": RunState.RUNNING, "node": node_id},
         )
         return {row.id: row.stop_requested_by for row in found}
-
-
-def _pack_ids(dialect: Dialect, run_ids: Iterable[int]) -> str:
-    """Sorted: two transactions that lock the same rows in the same order never deadlock."""
-    return dialect.pack(IDS, ((run_id, 0) for run_id in sorted(run_ids)))
-
-
-def _update_by_id(
-    connection: Connection,
-    dialect: Dialect,
-    run_ids: Sequence[int],
-    assignments: str,
-    condition: str,
-    values: dict[str, Any],
-) -> int:
-    statement = dialect.update_from(
-        table("run"), dialect.unpack(IDS, "ids", "i"), f"t.id = i.id AND {condition}", assignments
-    )
-    return connection.execute(
-        text(statement), values | {"ids": _pack_ids(dialect, run_ids)}
-    ).rowcount

@@ -23,7 +23,7 @@ from gocron.core.states import RunState, Trigger
 from gocron.core.timetable import parse
 from gocron.db import audit
 from gocron.db.audit import Actor
-from gocron.db.claims import ROWS, insert_rows
+from gocron.db.claims import insert_rows, pack_runs
 from gocron.db.dialects import Dialect
 from gocron.db.engine import Database
 from gocron.db.models import Run, Task
@@ -323,23 +323,7 @@ def _settle_and_withdraw(
             old.id, old.name, old.revision, old.next_fire_at, old.spec, old.timezone, old.misfire
         )
         runs = missed_only(task, parse(old.spec, old.timezone), now, reason)
-        rows = dialect.pack(
-            ROWS,
-            (
-                (
-                    run.task_id,
-                    run.task_name,
-                    run.revision,
-                    run.scheduled_at,
-                    run.state,
-                    run.reason,
-                    run.missed_until,
-                    run.missed_count,
-                )
-                for run in runs
-            ),
-        )
-        insert_rows(connection, dialect, rows, None)
+        insert_rows(connection, dialect, pack_runs(dialect, runs), None)
     connection.execute(
         text(
             # By its slot, so that the index of the task's own slots is used: rows of other tasks

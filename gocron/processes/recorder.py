@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
 
-from gocron.db import runs
+from gocron.db import run_output, runs
 from gocron.db.engine import Database, describe
 from gocron.db.runs import End
 from gocron.execution.output import NUL_SHOWN, OutputKeeper
@@ -167,7 +167,7 @@ class Recorder:
         if not pieces and not drops:
             return None
         try:
-            await self._in_thread(lambda: runs.write_output(self._database, pieces, drops))
+            await self._in_thread(lambda: run_output.write_output(self._database, pieces, drops))
         except TROUBLE as error:
             return error
         return None
@@ -176,7 +176,7 @@ class Recorder:
         """Find the piece that is at fault and give up no other."""
         for piece in pieces:
             try:
-                runs.write_output(self._database, [piece], [])
+                run_output.write_output(self._database, [piece], [])
             except TROUBLE as error:
                 DATABASE_ERRORS.labels("runner").inc()
                 log.error(

@@ -25,7 +25,7 @@ from gocron.core.firing import DueTask, Plan, plan, settle
 from gocron.core.liveness import Watch
 from gocron.core.protocol import Acting, Ready, StandingBy
 from gocron.core.timetable import parse
-from gocron.db import nodes, runs
+from gocron.db import adoption, nodes
 from gocron.db.claims import PAGE, Claimant, TermOver, claim, due
 from gocron.db.engine import Database, describe
 from gocron.errors import InvalidSchedule
@@ -142,14 +142,14 @@ class Scheduler:
         self._board.write_acting(self._term, boottime())
 
     def _adopt(self, claimant: Claimant) -> int:
-        waiting = runs.orphans(self._database, claimant)
+        waiting = adoption.orphans(self._database, claimant)
         if not waiting or not self._may_lead():
             return 0
         if not self._clock.known:
             self._read_clock()
         missed = set(settle(waiting, self._clock.now(), self._grace))
         ours = [run.id for run in waiting if run.id not in missed]
-        adopted = runs.adopt(self._database, claimant, ours, sorted(missed))
+        adopted = adoption.adopt(self._database, claimant, ours, sorted(missed))
         log.debug("adopted %d queued runs, wrote %d off", adopted, len(missed))
         return adopted
 
@@ -199,7 +199,7 @@ class Scheduler:
         if now - self._looked_at_nodes < LOOK_AT_NODES_S:
             return
         self._looked_at_nodes = now
-        suspects = set(runs.nodes_with_running(self._database, self._me.id))
+        suspects = set(adoption.nodes_with_running(self._database, self._me.id))
         pulses = nodes.pulses(self._database)
         gone = self._watch.look(
             [(pulse.node_id, pulse.heartbeat_at, pulse.age_s) for pulse in pulses], now
@@ -209,7 +209,7 @@ class Scheduler:
         for node_id in gone & suspects:
             pulse = next((pulse for pulse in pulses if pulse.node_id == node_id), None)
             name = pulse.name if pulse else "?"
-            lost = runs.mark_lost(
+            lost = adoption.mark_lost(
                 self._database,
                 node_id,
                 f"node {name} gave no sign of life for {nodes.LOST_AFTER_S:.0f} s while it ran",

@@ -14,7 +14,7 @@ from gocron.board import Board
 from gocron.clock import boottime
 from gocron.core.identity import Identity
 from gocron.core.states import RunState
-from gocron.db import nodes, runs
+from gocron.db import adoption, nodes, runs
 from gocron.db.engine import Database
 from gocron.processes.active import Active
 from gocron.processes.leftovers import end_commands_of
@@ -84,7 +84,7 @@ class Upkeep:
         ended = end_commands_of(self._me.name, running)
         if ended:
             log.warning("%d processes of an earlier runner were ended", ended)
-        lost = runs.mark_lost(self._database, self._me.id, reason)
+        lost = adoption.mark_lost(self._database, self._me.id, reason)
         log.error("%d runs of this node are lost: %s", lost, reason)
 
     async def tick_forever(self) -> None:

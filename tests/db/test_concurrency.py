@@ -21,7 +21,7 @@ from gocron.core.firing import plan, settle
 from gocron.core.identity import Identity
 from gocron.core.states import RunState, Trigger
 from gocron.core.timetable import parse
-from gocron.db import runs, tasks
+from gocron.db import adoption, runs, tasks
 from gocron.db.audit import Actor
 from gocron.db.claims import Claimant, TermOver, claim, due
 from gocron.db.engine import Database
@@ -32,7 +32,7 @@ from tests.helpers.rows import begin_term, insert_node, now_of, row, rows, scala
 
 pytestmark = pytest.mark.parametrize("engine", ["postgres", "mysql"], indirect=True)
 
-DURATION_S = 4.0
+DURATION_S = 3.0
 AHEAD_S = 1.5
 GRACE = timedelta(seconds=30)
 SPECS = ("* * * * * *", "*/2 * * * * *", "1-59/2 * * * * *", "*/3 * * * * *")
@@ -94,11 +94,11 @@ def schedule(world: World, me: Identity, clock: DatabaseClock) -> None:
     claimant = Claimant(node, term)
     try:
         found = due(world.database, clock, AHEAD_S, None)
-        waiting = runs.orphans(world.database, claimant)
+        waiting = adoption.orphans(world.database, claimant)
         missed = settle(waiting, clock.now(), GRACE)
         if waiting:
             wanted = [run.id for run in waiting if run.id not in missed]
-            runs.adopt(world.database, claimant, wanted, missed)
+            adoption.adopt(world.database, claimant, wanted, missed)
         now = clock.now()
         horizon = now + timedelta(seconds=AHEAD_S)
         plans = [plan(task, parse(task.spec, task.timezone), now, horizon, GRACE) for task in found]

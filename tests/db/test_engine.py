@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -19,11 +20,18 @@ from gocron.db.engine import (
     Database,
     describe,
     is_deadlock,
+    limit_waits,
     unavailable,
     url,
 )
 from gocron.db.models import Setting
-from tests.helpers.databases import at_once, on_servers, settings_for, statements_of
+from tests.helpers.databases import (
+    PATIENCE_S,
+    at_once,
+    on_servers,
+    settings_for,
+    statements_of,
+)
 from tests.helpers.rows import insert_node, row, rows, scalar
 
 only_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -176,6 +184,26 @@ def test_waiting_for_a_connection_of_the_pool_ends_with_an_error_of_the_database
         assert isinstance(failed.value, DATABASE_ERRORS)
     finally:
         small.close()
+
+
+def test_a_server_that_takes_everything_and_never_answers_is_given_up(tmp_path, request):
+    """A hung server, or a proxy in front of none: TCP sees nothing wrong."""
+    request.addfinalizer(lambda: limit_waits(PATIENCE_S))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = settings_for(
+            {
+                "GOCRON_DB_ENGINE": "postgres",
+                "GOCRON_DB_HOST": "127.0.0.1",
+                "GOCRON_DB_PORT": str(silent.getsockname()[1]),
+                "GOCRON_DB_USER": "me",
+                "GOCRON_DB_DATABASE": "gocron",
+            },
+            tmp_path,
+        )
+        started = time.monotonic()
+        with pytest.raises(OperationalError, match="no answer from the server"):
+            Database(settings, silence_s=0.3).engine.connect()
+        assert 0.3 <= time.monotonic() - started < 3.0
 
 
 # sqlite -----------------------------------------------------------------------------------------

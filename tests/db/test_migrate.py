@@ -183,7 +183,7 @@ def test_the_lock_is_given_back_only_after_what_was_done_can_be_seen(server, hom
 
 @on_servers
 def test_a_node_that_has_waited_too_long_says_for_what(server, home, monkeypatch):
-    monkeypatch.setattr(migrate, "WAIT_S", 1)
+    monkeypatch.setattr(migrate, "WAIT_S", 0.3)
     env = server.environment(server.create_database())
     stuck, waiting = (Database(settings_for(env, home)) for _time in range(2))
     try:
@@ -192,7 +192,7 @@ def test_a_node_that_has_waited_too_long_says_for_what(server, home, monkeypatch
             started = time.monotonic()
             with pytest.raises(SchemaNotCurrent, match="another node has been migrating"):
                 migrate.upgrade(waiting)
-            assert 0.9 < time.monotonic() - started < 5
+            assert 0.3 <= time.monotonic() - started < 5
             stuck.dialect.unlock_migrations(connection, "schema")
         assert migrate.upgrade(waiting) == migrate.newest()
     finally:

@@ -16,7 +16,7 @@ from gocron.clock import DatabaseClock, boottime
 from gocron.core.firing import QueuedRun
 from gocron.core.identity import Identity
 from gocron.core.states import RunState, Trigger
-from gocron.db import runs, statistics
+from gocron.db import adoption, run_output, runs, statistics
 from gocron.db.claims import Claimant, TermOver
 from gocron.db.engine import Database
 from gocron.db.models import Node, Run, RunOutput, SchedulerLock, Task
@@ -224,7 +224,7 @@ def test_nothing_starts_that_was_queued_under_a_term_that_is_over(database, me, 
 def test_a_run_that_was_adopted_after_loading_starts_under_its_new_term(database, me, task_id):
     works = works_of(database, me, insert_queued(database, task_id, 1, me.id, term=TERM))
     begin_term(database, TERM + 1)
-    runs.adopt(database, Claimant(me.id, TERM + 1), [works[0].id], [])
+    adoption.adopt(database, Claimant(me.id, TERM + 1), [works[0].id], [])
 
     started = database.transact(
         lambda connection: runs.start(connection, database.dialect, me, works)
@@ -353,7 +353,7 @@ def test_two_starts_of_the_same_runs_share_them_without_a_rest(database, me, tas
 
 
 def adopted_by(database: Database, leader: Claimant, ids: Sequence[int]) -> set[int]:
-    count = runs.adopt(database, leader, ids, [])
+    count = adoption.adopt(database, leader, ids, [])
     mine = set(runs.queued_ids(database, leader.node_id)) & set(ids)
     assert len(mine) == count
     return mine
@@ -419,7 +419,7 @@ def test_what_is_handed_back_belongs_to_nobody_and_the_leader_finds_it(
     assert row(database, Run, queued).owner_id is None
     assert row(database, Run, going).owner_id == me.id
     assert row(database, Run, theirs).owner_id == other.id
-    assert queued in {run.id for run in runs.orphans(database, Claimant(me.id, TERM))}
+    assert queued in {run.id for run in adoption.orphans(database, Claimant(me.id, TERM))}
 
 
 # adopting ---------------------------------------------------------------------------------------
@@ -437,7 +437,7 @@ def test_orphans_are_queued_runs_of_others_of_nobody_and_of_earlier_terms(
     insert_run(database, term=TERM - 1, attempt=4, state=RunState.RUNNING, **mine)
     insert_run(database, task_id=task_id, attempt=5, state=RunState.MISSED)
 
-    found = {run.id: run for run in runs.orphans(database, Claimant(me.id, TERM))}
+    found = {run.id: run for run in adoption.orphans(database, Claimant(me.id, TERM))}
 
     assert found == {
         of_nobody: QueuedRun(of_nobody, task_id, False, FAR, FAR),
@@ -451,7 +451,7 @@ def test_adoption_takes_over_and_writes_off(database, me, other, task_id):
     keep, late = insert_queued(database, task_id, 2, other.id, term=3)
     (going,) = running(database, other, insert_task(database, "going").id, 1)
 
-    assert runs.adopt(database, Claimant(me.id, TERM), [keep, going], [late, going]) == 1
+    assert adoption.adopt(database, Claimant(me.id, TERM), [keep, going], [late, going]) == 1
 
     assert (row(database, Run, keep).owner_id, row(database, Run, keep).term) == (me.id, TERM)
     assert row(database, Run, keep).start_at == FAR
@@ -467,7 +467,7 @@ def test_a_late_run_begins_its_life_anew_with_its_adoption(database, me, other, 
     """Or the next leader would find it late once more and write it off."""
     slot = now_of(database) - timedelta(minutes=5)
     late = insert_run(database, task_id=task_id, owner_id=other.id, term=3, scheduled_at=slot)
-    assert runs.adopt(database, Claimant(me.id, TERM), [late], []) == 1
+    assert adoption.adopt(database, Claimant(me.id, TERM), [late], []) == 1
     run = row(database, Run, late)
     assert run.scheduled_at == slot
     assert abs(run.start_at - now_of(database)) < timedelta(seconds=5)
@@ -480,7 +480,7 @@ def test_an_adoption_passes_over_what_its_owner_is_just_starting(database, me, o
         works = runs.load(database, other.id, [starting])
         assert len(runs.start(connection, database.dialect, other, works)) == 1
         leader = Claimant(me.id, TERM)
-        assert runs.adopt(database, leader, [starting, waiting], []) == 1
+        assert adoption.adopt(database, leader, [starting, waiting], []) == 1
     assert row(database, Run, waiting).owner_id == me.id
     assert (row(database, Run, starting).owner_id, states(database)[starting]) == (
         other.id,
@@ -500,7 +500,7 @@ def test_a_term_that_is_over_adopts_nothing_and_writes_nothing_off(
     before = rows(database, Run)
 
     with pytest.raises(TermOver):
-        runs.adopt(database, Claimant(me.id, 4), [first], [second])
+        adoption.adopt(database, Claimant(me.id, 4), [first], [second])
 
     assert rows(database, Run) == before
 
@@ -581,10 +581,10 @@ def test_running_runs_of_a_node_that_is_gone_are_lost(database, me, other, task_
     mine = running(database, me, task_id, 2)
     gone = running(database, other, insert_task(database, "gone").id, 3)
     queued = insert_run(database, task_id=task_id, owner_id=other.id, attempt=1)
-    assert sorted(runs.nodes_with_running(database, me.id)) == [other.id]
+    assert sorted(adoption.nodes_with_running(database, me.id)) == [other.id]
     assert sorted(runs.running_ids(database, other.id)) == gone
 
-    assert runs.mark_lost(database, other.id, "no sign of life") == 3
+    assert adoption.mark_lost(database, other.id, "no sign of life") == 3
 
     for run_id in gone:
         run = row(database, Run, run_id)
@@ -592,8 +592,8 @@ def test_running_runs_of_a_node_that_is_gone_are_lost(database, me, other, task_
         assert run.finished_at is not None
     assert {states(database)[run_id] for run_id in mine} == {RunState.RUNNING}
     assert states(database)[queued] == RunState.QUEUED
-    assert runs.mark_lost(database, other.id, "again") == 0
-    assert runs.nodes_with_running(database, me.id) == []
+    assert adoption.mark_lost(database, other.id, "again") == 0
+    assert adoption.nodes_with_running(database, me.id) == []
     assert runs.running_ids(database, other.id) == []
 
 
@@ -601,15 +601,15 @@ def test_a_node_that_has_come_back_meanwhile_loses_nothing(database, me, task_id
     (run_id,) = running(database, me, task_id, 1)
     seen = row(database, Node, me.id).heartbeat_at
     heartbeat(database, me, 1)
-    assert runs.mark_lost(database, me.id, "gone", seen) == 0
+    assert adoption.mark_lost(database, me.id, "gone", seen) == 0
     seen = row(database, Node, me.id).heartbeat_at
-    assert runs.mark_lost(database, me.id, "gone", seen) == 1
+    assert adoption.mark_lost(database, me.id, "gone", seen) == 1
     assert states(database) == {run_id: RunState.LOST}
 
 
 def test_runs_of_a_node_that_was_forgotten_are_lost(database, task_id):
     insert_run(database, task_id=task_id, owner_id=4711, state=RunState.RUNNING)
-    assert runs.mark_lost(database, 4711, "gone", FAR) == 1
+    assert adoption.mark_lost(database, 4711, "gone", FAR) == 1
 
 
 def test_a_start_of_which_nothing_came_is_written_off_and_only_that(database, me, other, task_id):
@@ -679,23 +679,23 @@ def pieces(database: Database, run_id: int = 1) -> dict[int, str]:
 
 def test_pieces_of_output_are_added_once_and_dropped(database):
     first = [(1, 0, "a\n"), (1, 1, "ä 😀 \x1b[0m \\ % : {}"), (2, 0, "other")]
-    runs.write_output(database, first, [])
-    runs.write_output(database, [(1, 1, "again"), (1, 2, "c")], [(1, 0), (1, 77)])
+    run_output.write_output(database, first, [])
+    run_output.write_output(database, [(1, 1, "again"), (1, 2, "c")], [(1, 0), (1, 77)])
     assert pieces(database) == {1: "ä 😀 \x1b[0m \\ % : {}", 2: "c"}
     assert pieces(database, 2) == {0: "other"}
-    runs.write_output(database, [], [(2, 0)])
+    run_output.write_output(database, [], [(2, 0)])
     assert pieces(database, 2) == {}
 
 
 def test_the_longest_piece_is_stored_whole(database):
     long = "😀" * PIECE_CHARS
-    runs.write_output(database, [(1, 0, long), (1, 1, "after")], [])
+    run_output.write_output(database, [(1, 0, long), (1, 1, "after")], [])
     assert pieces(database) == {0: long, 1: "after"}
 
 
 def test_more_output_than_fits_in_one_packet_is_written_all_the_same(database):
     many = [(run, seq, "😀\\" * 100_000) for run in range(6) for seq in range(3)]
-    runs.write_output(database, many, [])
+    run_output.write_output(database, many, [])
     assert len(rows(database, RunOutput)) == len(many)
     assert all(piece.content == "😀\\" * 100_000 for piece in rows(database, RunOutput))
 
@@ -703,18 +703,18 @@ def test_more_output_than_fits_in_one_packet_is_written_all_the_same(database):
 # what it costs ----------------------------------------------------------------------------------
 
 HOT = {
-    "orphans": lambda database: runs.orphans(database, Claimant(1, 1)),
+    "orphans": lambda database: adoption.orphans(database, Claimant(1, 1)),
     "queued_ids": lambda database: runs.queued_ids(database, 1),
     "stop_requests": lambda database: runs.stop_requests(database, 1),
-    "nodes_with_running": lambda database: runs.nodes_with_running(database, 1),
+    "nodes_with_running": lambda database: adoption.nodes_with_running(database, 1),
     "running_elsewhere": lambda database: _running_elsewhere(database, 1),
     "load": lambda database: runs.load(database, 1, runs.queued_ids(database, 1)),
     "finish": lambda database: runs.finish(database, 9, [end(run_id) for run_id in range(1, 20)]),
-    "mark_lost": lambda database: runs.mark_lost(database, 9, "", FAR),
+    "mark_lost": lambda database: adoption.mark_lost(database, 9, "", FAR),
     "settle_unstarted": lambda database: runs.settle_unstarted(database, 9, [1, 2, 3], ""),
     "running_ids": lambda database: runs.running_ids(database, 1),
     "hand_back": lambda database: runs.hand_back(database, 9, list(range(1, 20))),
-    "adopt": lambda database: runs.adopt(database, Claimant(9, 0), [1, 2, 3], [4, 5]),
+    "adopt": lambda database: adoption.adopt(database, Claimant(9, 0), [1, 2, 3], [4, 5]),
     "start": lambda database: start(
         database, Identity(9, "", "", "", 1), runs.load(database, 1, runs.queued_ids(database, 1))
     ),

@@ -31,7 +31,18 @@ def live(settings: Any) -> dict[str, Any]:
     from gocron.core.definition import define
     from gocron.core.firing import plan
     from gocron.core.timetable import parse
-    from gocron.db import cluster, migrate, nodes, run_queries, runs, statistics, tasks, users
+    from gocron.db import (
+        adoption,
+        cluster,
+        migrate,
+        nodes,
+        run_output,
+        run_queries,
+        runs,
+        statistics,
+        tasks,
+        users,
+    )
     from gocron.db import settings as shared
     from gocron.db.audit import Actor
     from gocron.db.claims import Claimant, claim, due
@@ -79,14 +90,14 @@ def live(settings: Any) -> dict[str, Any]:
     plans = [plan(task, timetable, now, horizon, horizon - now) for task in found]
     seen["claimed"] = claim(database, Claimant(me.id, term), plans)
     tasks.run_now(database, task_id, somebody)
-    orphans = runs.orphans(database, Claimant(me.id, term))
-    runs.adopt(database, Claimant(me.id, term), [run.id for run in orphans], [])
+    orphans = adoption.orphans(database, Claimant(me.id, term))
+    adoption.adopt(database, Claimant(me.id, term), [run.id for run in orphans], [])
     works = runs.load(database, me.id, runs.queued_ids(database, me.id))
     started = database.transact(
         lambda connection: runs.start(connection, database.dialect, me, works)
     )
     seen["started"] = len(started)
-    runs.write_output(database, [(started[0].id, 0, "hello")], [])
+    run_output.write_output(database, [(started[0].id, 0, "hello")], [])
     runs.stop_requests(database, me.id)
     ended = now_of(database)
     runs.finish(

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from gocron.db import runs
+from gocron.db import run_output, runs
 from gocron.db.runs import End
 from gocron.execution.output import OutputKeeper
 from gocron.processes import recorder as module
@@ -36,7 +36,7 @@ Trouble = Callable[[Any], Exception | None]
 
 
 class FakeDatabase:
-    """``runs.finish`` and ``runs.write_output`` of a database that can be told to fail."""
+    """``runs.finish`` and ``run_output.write_output`` of a database that can be told to fail."""
 
     def __init__(self) -> None:
         self.ends: dict[int, End] = {}
@@ -75,7 +75,7 @@ class FakeDatabase:
 def database(monkeypatch: pytest.MonkeyPatch) -> FakeDatabase:
     fake = FakeDatabase()
     monkeypatch.setattr(runs, "finish", fake.finish)
-    monkeypatch.setattr(runs, "write_output", fake.write_output)
+    monkeypatch.setattr(run_output, "write_output", fake.write_output)
     for name in ("FLUSH_S", "OUTPUT_FLUSH_S", "RETRY_S"):
         monkeypatch.setattr(module, name, 0.002)
     return fake
