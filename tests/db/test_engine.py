@@ -255,7 +255,7 @@ def test_writers_take_turns_and_lose_nothing(database):
 
 
 def test_many_who_open_a_new_file_at_the_same_moment_all_succeed(tmp_path: Path):
-    for number in range(5):
+    for number in range(20):
         settings = settings_for(
             {"GOCRON_DB_ENGINE": "sqlite", "GOCRON_DB_DATABASE": f"new-{number}.db"}, tmp_path
         )
