@@ -4,7 +4,8 @@ new leader starts, end to end, on real nodes and real servers.
     python -m benchmarks.failover [--engine postgres|mysql] [--rounds 30] [--kind kill|term|stop]
 
 Three nodes, twenty tasks due every second, each start written to a ledger outside the database.
-At the end ledger, rows and the computed schedule are compared: every slot once, none missing.
+The next slot itself may be a second away, so even a takeover that costs nothing shows up to a second;
+"late" is what is left when the first start is compared with its slot. At the end ledger, rows and the computed schedule are compared: every slot once, none missing.
 Figures are of the machine they were taken on; the limits are in the product's documentation.
 """
 
@@ -63,17 +64,25 @@ def measure(engine: str, kind: str, rounds: int) -> dict[str, Any]:
         with cluster_of(3, Path(folder), database) as cluster:
             begun = add_tasks(cluster.nodes[0], names, book)
             wait_for(lambda: ledger.read(book), "the first task fires")
-            gaps = [one_round(cluster, kind, book) for _round in range(rounds)]
+            firsts = [one_round(cluster, kind, book) for _round in range(rounds)]
             account = settle(names, begun, book, database)
+    gaps = [first.at - sent for sent, first in firsts]
+    late = [first.at - max(sent, first.slot.timestamp()) for sent, first in firsts]
     return {
         "engine": engine,
         "kind": kind,
         "rounds": rounds,
         "p50_s": round(statistics.median(gaps), 3),
-        "p99_s": round(sorted(gaps)[min(len(gaps) - 1, round(0.99 * len(gaps)))], 3),
+        "p99_s": round(p99(gaps), 3),
         "max_s": round(max(gaps), 3),
+        "late_p99_s": round(p99(late), 3),
         **account,
     }
+
+
+def p99(values: list[float]) -> float:
+    """The 99th percentile; of fewer than a hundred values that is the largest."""
+    return sorted(values)[min(len(values) - 1, round(0.99 * len(values)))]
 
 
 def add_tasks(node: Node, names: list[str], book: Path) -> datetime:
@@ -84,8 +93,9 @@ def add_tasks(node: Node, names: list[str], book: Path) -> datetime:
     return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=2)
 
 
-def one_round(cluster: Cluster, kind: str, book: Path) -> float:
-    """Take the leader away; seconds until another node's first start. Then make it whole."""
+def one_round(cluster: Cluster, kind: str, book: Path) -> tuple[float, ledger.Entry]:
+    """Take the leader away: when that was (POSIX time), and another node's first start. Then make
+    it whole again."""
     leader = cluster.leader()
     time.sleep(random.uniform(1.0, 3.0))  # any moment between two seconds, and two renewals
     sent = time.time()
@@ -95,7 +105,9 @@ def one_round(cluster: Cluster, kind: str, book: Path) -> float:
         leader.send(signal.SIGKILL if kind == "kill" else signal.SIGTERM)
     first = wait_for(
         lambda: min(
-            (e.at for e in tail(book) if e.at > sent and e.node != leader.name), default=None
+            (e for e in tail(book) if e.at > sent and e.node != leader.name),
+            key=lambda entry: entry.at,
+            default=None,
         ),
         "another node starts a task",
         patience_s=60,
@@ -106,7 +118,7 @@ def one_round(cluster: Cluster, kind: str, book: Path) -> float:
     else:
         leader.wait()
         leader.start()
-    return first - sent
+    return sent, first
 
 
 def tail(book: Path) -> list[ledger.Entry]:
@@ -142,10 +154,12 @@ def settle(
 
 def table(results: list[dict[str, Any]]) -> str:
     """For people."""
-    lines = ["engine    kind  rounds   p50 s   p99 s   max s    slots  doubles  missing  states"]
+    lines = [
+        "engine    kind  rounds   p50 s   p99 s   max s  late p99    slots  doubles  missing  states"
+    ]
     lines += [
         f"{r['engine']:9} {r['kind']:5} {r['rounds']:6} {r['p50_s']:7.3f} {r['p99_s']:7.3f} "
-        f"{r['max_s']:7.3f} {r['slots']:8} {r['doubles']:8} {r['missing']:8}  {r['states']}"
+        f"{r['max_s']:7.3f}  {r['late_p99_s']:8.3f} {r['slots']:8} {r['doubles']:8} {r['missing']:8}  {r['states']}"
         for r in results
     ]
     return "\n".join(lines)
