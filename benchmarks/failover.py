@@ -3,10 +3,11 @@ new leader starts, end to end, on real nodes and real servers.
 
     python -m benchmarks.failover [--engine postgres|mysql] [--rounds 30] [--kind kill|term|stop]
 
-Three nodes, twenty tasks due every second, each start written to a ledger outside the database.
-The next slot itself may be a second away, so even a takeover that costs nothing shows up to a second;
-"late" is what is left when the first start is compared with its slot. At the end ledger, rows and the computed schedule are compared: every slot once, none missing.
-Figures are of the machine they were taken on; the limits are in the product's documentation.
+Three nodes, twenty tasks due every second, each start written to a ledger outside the database. The
+next slot itself may be a second away, so even a takeover that costs nothing shows up to a second;
+"late" is what is left when the first start is compared with its slot. At the end ledger, rows and
+the computed schedule are compared: every slot once, none missing. Figures are of the machine they
+were taken on; the limits are in the product's documentation.
 """
 
 from __future__ import annotations
@@ -155,11 +156,13 @@ def settle(
 def table(results: list[dict[str, Any]]) -> str:
     """For people."""
     lines = [
-        "engine    kind  rounds   p50 s   p99 s   max s  late p99    slots  doubles  missing  states"
+        "engine    kind  rounds   p50 s   p99 s   max s  late p99    slots  "
+        "doubles  missing  states"
     ]
     lines += [
         f"{r['engine']:9} {r['kind']:5} {r['rounds']:6} {r['p50_s']:7.3f} {r['p99_s']:7.3f} "
-        f"{r['max_s']:7.3f}  {r['late_p99_s']:8.3f} {r['slots']:8} {r['doubles']:8} {r['missing']:8}  {r['states']}"
+        f"{r['max_s']:7.3f}  {r['late_p99_s']:8.3f} {r['slots']:8} {r['doubles']:8} "
+        f"{r['missing']:8}  {r['states']}"
         for r in results
     ]
     return "\n".join(lines)
