@@ -67,4 +67,4 @@ def test_commands_outlive_an_outage_of_the_database_and_are_recorded_afterwards(
     assert "".join(row["content"] for row in output) == "begun\nended\n"
     unclaimed = [entry for entry in entries if gone + 1 < entry.at < back]
     assert not unclaimed, unclaimed
-    assert again - back < 10
+    assert again - back < 5
