@@ -44,6 +44,9 @@ DATABASE_ERRORS = (DBAPIError, PoolTimeout, DatabaseUnavailable)
 DEADLOCKS = frozenset({"40P01", "40001", 1213})
 """PostgreSQL SQLSTATE and MySQL code of transactions that may simply be tried again."""
 
+LOCKS_TAKEN = frozenset({1205, 1213})
+"""MySQL's codes for a row lock that was not to be had."""
+
 
 def url(settings: Settings) -> URL:
     """The SQLAlchemy URL, with the driver named: the bare names mean other drivers by now."""
@@ -235,10 +238,20 @@ class Database:
 
 def is_deadlock(error: BaseException) -> bool:
     """Whether the same transaction may succeed if it is simply tried again."""
+    return _code(error) in DEADLOCKS
+
+
+def is_lock_taken(error: BaseException) -> bool:
+    """Whether MySQL gave up because somebody else holds the row: after ``LOCK_WAIT_S``, or at once
+    because both waited for each other."""
+    return _code(error) in LOCKS_TAKEN
+
+
+def _code(error: BaseException) -> str | int | None:
+    """PostgreSQL's SQLSTATE or MySQL's number."""
     if not isinstance(error, DBAPIError) or error.orig is None:
-        return False
-    code = getattr(error.orig, "pgcode", None) or (error.orig.args or (None,))[0]
-    return code in DEADLOCKS
+        return None
+    return getattr(error.orig, "pgcode", None) or (error.orig.args or (None,))[0]
 
 
 def describe(error: BaseException) -> str:

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from gocron.clock import boottime
 from gocron.config import Settings
 from gocron.core.leadership import Locked
 from gocron.core.lease import LockRow
 from gocron.db.dialects import DIALECTS, Dialect
-from gocron.db.engine import make_single_connection_engine
+from gocron.db.engine import is_lock_taken, make_single_connection_engine
 from gocron.db.naming import table
 
 log = logging.getLogger("gocron.elector")
@@ -237,7 +238,15 @@ class LockSession:
     def _recreate(self) -> None:
         log.error("the lock row was missing: it is created again")
         self._begin()
-        restore_lock_row(self._open, self._dialect)
+        try:
+            restore_lock_row(self._open, self._dialect)
+        except DBAPIError as error:
+            if not is_lock_taken(error):
+                raise
+            # Somebody was faster, and holds the new row already: MySQL waits for its lock even
+            # to find that there is nothing to insert.
+            self._rollback()
+            return
         self._commit()
 
     def _close_history(self, reason: str, term: int | None = None) -> None:

@@ -254,12 +254,32 @@ def test_many_may_find_the_row_missing_at_the_same_moment(database, open_session
     sessions = [open_session(name) for name in NAMES]
     with database.write() as connection:
         connection.execute(delete(SchedulerLock))
-    threads = [threading.Thread(target=session.probe) for session in sessions]
+
+    def look(session: LockSession) -> None:
+        session.probe()
+        session.let_go()
+
+    threads = [threading.Thread(target=look, args=[session]) for session in sessions]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert len(rows(database, SchedulerLock)) == 1
+
+
+def test_a_row_that_another_recreated_and_holds_meanwhile_is_no_error(database, settings):
+    holder, late = LockSession(settings, "a:1", "a"), LockSession(settings, "b:1", "b")
+    holder.connect()
+    late.connect()
+    with database.write() as connection:
+        connection.execute(delete(SchedulerLock))
+    holder.probe()
+    assert holder.probe() is not None
+    late._recreate()  # it had seen no row a moment ago
+    assert late.probe() is None
+    assert len(rows(database, SchedulerLock)) == 1
+    holder.close()
+    late.close()
 
 
 def test_a_closed_session_holds_nothing_and_can_be_opened_again(database, open_session):
