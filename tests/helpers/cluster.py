@@ -116,7 +116,7 @@ class Node:
         """Name -> pid of the children that have a title by now."""
         found = {}
         for pid in _children_of(self.pid):
-            title = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+            title = _read_proc(pid, "cmdline").rstrip("\0")
             if title.startswith("gocron: "):
                 found[title.removeprefix("gocron: ")] = pid
         return found
@@ -274,12 +274,15 @@ def cluster_of(
 
 
 def _children_of(pid: int) -> list[int]:
+    return [int(child) for child in _read_proc(pid, f"task/{pid}/children").split()]
+
+
+def _read_proc(pid: int, name: str) -> str:
+    """A file of the process; empty if the process has gone, also while it is read."""
     try:
-        return [
-            int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        ]
-    except FileNotFoundError:
-        return []
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _descendants(pid: int) -> list[int]:
@@ -292,7 +295,5 @@ def _descendants(pid: int) -> list[int]:
 
 def process_exists(pid: int) -> bool:
     """Whether there is such a process that is not a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    status = _read_proc(pid, "stat")
+    return bool(status) and status.rpartition(")")[2].split()[0] != "Z"
