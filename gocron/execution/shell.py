@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping
+from typing import BinaryIO
 
 from gocron.core.states import RunState
 from gocron.execution.base import Done, Handle, Job, Outcome, OutputSink
@@ -29,6 +30,11 @@ LAST_WORDS_S = 0.1
 """How long the pipe may take to close after the last SIGKILL; a daemon never closes it."""
 
 PIECE = 65_536
+
+ENTER = 'cd -- "$1" 2>&0 || exit 125; exec /bin/sh -c "$2" </dev/null'
+"""Enters the working directory after the exec, not before: on a dead network mount that never
+comes to an end, and before the exec everybody would wait for it. What ``cd`` complains about goes
+to standard input, which is a pipe to us until the command itself begins."""
 
 LAST_PIECES = 32
 """As much as a pipe may hold when its command ends. More is coming from somebody else."""
@@ -53,25 +59,44 @@ class ShellExecutor:
             loop.call_soon(done, Outcome(RunState.FAILED, self._refusal))
             return NothingStarted()
         try:
+            process, complaints = self._spawn(job)
+            try:
+                return Command(loop, process, job, output, done, complaints)
+            except OSError:  # no descriptor is left to watch it with
+                _end(process)
+                if complaints is not None:
+                    complaints.close()
+                raise
+        except (OSError, ValueError) as error:
+            reason = f"the command could not be started: {error}"
+            loop.call_soon(done, Outcome(RunState.FAILED, reason))
+            return NothingStarted()
+
+    def _spawn(self, job: Job) -> tuple[subprocess.Popen[bytes], BinaryIO | None]:
+        """The process, and where it complains if the working directory cannot be entered."""
+        argv = ["/bin/sh", "-c", job.command]
+        complaints, stdin = None, subprocess.DEVNULL
+        if job.working_dir:
+            argv = ["/bin/sh", "-c", ENTER, "gocron", job.working_dir, job.command]
+            reading, stdin = os.pipe()
+            complaints = os.fdopen(reading, "rb", buffering=0)
+        try:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", job.command],
-                stdin=subprocess.DEVNULL,
+                argv,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                cwd=job.working_dir or None,
                 env=build(job, self._environment),
                 start_new_session=True,
             )
-            try:
-                return Command(loop, process, job.timeout_s, output, done)
-            except OSError:  # no descriptor is left to watch it with
-                _end(process)
-                raise
-        except (OSError, ValueError) as error:
-            place = f" in {job.working_dir}" if job.working_dir else ""
-            reason = f"the command could not be started{place}: {error}"
-            loop.call_soon(done, Outcome(RunState.FAILED, reason))
-            return NothingStarted()
+        except BaseException:
+            if complaints is not None:
+                complaints.close()
+            raise
+        finally:
+            if complaints is not None:
+                os.close(stdin)
+        return process, complaints
 
     def close(self) -> None:
         """Nothing is held between commands."""
@@ -99,9 +124,10 @@ class Command:
         self,
         loop: asyncio.AbstractEventLoop,
         process: subprocess.Popen[bytes],
-        timeout_s: int,
+        job: Job,
         output: OutputSink,
         done: Done,
+        complaints: BinaryIO | None,
     ) -> None:
         assert process.stdout is not None
         self._loop = loop
@@ -109,7 +135,9 @@ class Command:
         self._pid = process.pid
         self._output = output
         self._done = done
-        self._timeout_s = timeout_s
+        self._timeout_s = job.timeout_s
+        self._working_dir = job.working_dir
+        self._complaints = complaints
         self._timers: list[asyncio.TimerHandle] = []
         self._verdict: Outcome | None = None
         """What the run will be, when it is we who end it."""
@@ -121,8 +149,8 @@ class Command:
         os.set_blocking(self._pipe, False)
         loop.add_reader(self._pipe, self._read)
         loop.add_reader(self._pidfd, self._reap)
-        if timeout_s:
-            self._timers.append(loop.call_later(timeout_s, self._time_out))
+        if job.timeout_s:
+            self._timers.append(loop.call_later(job.timeout_s, self._time_out))
 
     def stop(self, state: RunState, reason: str) -> None:
         """SIGTERM to the group; SIGKILL after a grace."""
@@ -235,11 +263,24 @@ class Command:
         self._done(self._verdict_with(self._process.returncode))
 
     def _verdict_with(self, code: int) -> Outcome:
+        complaint = self._complaint()
         if self._verdict is not None:
             return Outcome(self._verdict.state, self._verdict.reason, code)
+        if complaint:
+            reason = f"the command could not be started in {self._working_dir}: {complaint}"
+            return Outcome(RunState.FAILED, reason)
         if code == 0:
             return Outcome(RunState.SUCCESS, "", 0)
         return Outcome(RunState.FAILED, describe_exit(code), code)
+
+    def _complaint(self) -> str:
+        """Why the working directory could not be entered; empty if it was. Never waits: whoever
+        could still write has ended."""
+        if self._complaints is None:
+            return ""
+        with self._complaints as pipe:
+            os.set_blocking(pipe.fileno(), False)
+            return (pipe.read(PIECE) or b"").decode(errors="replace").strip()
 
 
 def describe_exit(code: int) -> str:

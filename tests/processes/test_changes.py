@@ -14,6 +14,7 @@ from gocron.db import run_queries, tasks
 from tests.helpers import ledger
 from tests.helpers.cluster import Cluster, cluster_of, wait_for
 from tests.helpers.product import SOMEBODY, add_task, database_of
+from tests.helpers.remote_panel import RemotePanel
 
 SPAWN_S = 0.5
 """A start that was committed before the change may still be on its way to the ledger."""
@@ -81,6 +82,36 @@ def test_an_edited_task_runs_its_new_command_from_the_next_slot_on(
     assert every.right, every
     assert every.states is not None
     assert set(every.states) == {"success"}, every
+
+
+def test_what_is_saved_in_the_panel_of_a_follower_is_in_force_within_a_second(
+    cluster: Cluster, server_env: dict[str, str], tmp_path: Path
+) -> None:
+    panel = RemotePanel(cluster.followers()[0])
+    books = [tmp_path / "created", tmp_path / "edited"]
+    every_second = {"name": "task", "spec": "* * * * * *", "timezone": "UTC"}
+
+    panel.save_task(**every_second, command=ledger.command(books[0]))
+    created = time.time()
+    first = wait_for(lambda: ledger.read(books[0]), "the new task fires")[0]
+    assert first.slot.timestamp() <= created + 1
+
+    task = query(server_env, "SELECT id, revision FROM task")[0]
+    path = f"/tasks/edit/?id={task['id']}"
+    panel.save_task(
+        path, **every_second, command=ledger.command(books[1]), revision=task["revision"]
+    )
+    edited = time.time()
+    first = wait_for(lambda: ledger.read(books[1]), "the new command runs")[0]
+    assert first.slot.timestamp() <= edited + 1
+    assert not [e for e in ledger.read(books[0]) if e.slot.timestamp() > edited]
+
+    panel.disable_task(task["id"])
+    disabled = time.time()
+    time.sleep(3)
+    assert not [e for e in ledger.read(books[1]) if e.slot.timestamp() > disabled]
+    slots = [entry.slot for book in books for entry in ledger.read(book)]
+    assert len(slots) == len(set(slots)) == (slots[-1] - slots[0]).total_seconds() + 1
 
 
 def test_run_now_and_stop_work_without_the_leader_being_told(

@@ -125,7 +125,7 @@ def test_a_command_that_cannot_be_started_fails_with_the_reason(command, changes
 
 def test_stopping_what_never_started_does_no_harm():
     async def work() -> None:
-        carried = Carried(executor(), job("true", working_dir="/no/such/place"))
+        carried = Carried(executor(), job("echo a\0b"))
         carried.handle.stop(RunState.CANCELLED, "stopped by anna")
         carried.handle.kill(RunState.CANCELLED, "stopped by anna")
         assert (await carried.end()).state is RunState.FAILED
