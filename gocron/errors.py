@@ -17,6 +17,10 @@ class InvalidSchedule(GocronError):
     """A schedule or a time zone cannot be understood, or would never fire."""
 
 
+class InvalidCalendar(GocronError):
+    """Days of a calendar cannot be understood."""
+
+
 class InvalidTask(GocronError):
     """A task definition breaks a rule; ``field`` names the field at fault."""
 

@@ -1,9 +1,8 @@
 """Which local times a cron spec names, on a wall clock that is never changed. Pure.
 
-Used by ``gocron.core.timetable``. The only module that imports croniter, which walks the calendar
-(months, lengths of months, weekdays, ``L``, ``#``) on naive local dates. Times of day need no
-calendar and are counted here: that makes a step of a schedule several times cheaper, and lets
-slots be counted, and the newest one be found, without walking over them.
+Used by ``gocron.core.timetable``, ``preview`` and ``words``. The only module that imports croniter,
+which walks the calendar (months, lengths of months, weekdays, ``L``, ``#``) on naive local dates;
+``month_days`` adds what it does not know. Times of day need no calendar (``times_of_day``).
 
 Seconds are those of the wall clock since 1970-01-01 00:00; a day is such a second // 86,400.
 """
@@ -11,14 +10,16 @@ Seconds are those of the wall clock since 1970-01-01 00:00; a day is such a seco
 from __future__ import annotations
 
 import copy
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from croniter import CroniterBadDateError, croniter
 
 from gocron.core.cron_fields import Choice, CronFields
+from gocron.core.month_days import MonthDays
+from gocron.core.times_of_day import TimesOfDay
 from gocron.errors import InvalidSchedule
 
 DAY_S = 86_400
@@ -28,52 +29,31 @@ EVERY_DAY = "0 0 * * *"
 _SEARCHED_YEARS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class TimesOfDay:
-    """All combinations of some hours, minutes and seconds, as an ordered list never built."""
+class ComputedDays(NamedTuple):
+    """Those of the ``days`` that the croniter expression ``weekdays`` matches as well."""
 
-    hours: tuple[int, ...]
-    minutes: tuple[int, ...]
-    seconds: tuple[int, ...]
+    days: MonthDays
+    weekdays: str
 
-    def __len__(self) -> int:
-        return len(self.hours) * len(self.minutes) * len(self.seconds)
 
-    def __getitem__(self, index: int) -> int:
-        """The time with that index, in seconds of the day."""
-        rest, second = divmod(index, len(self.seconds))
-        hour, minute = divmod(rest, len(self.minutes))
-        return self.hours[hour] * 3600 + self.minutes[minute] * 60 + self.seconds[second]
-
-    def before(self, second_of_day: int) -> int:
-        """How many of the times lie before ``second_of_day``: the index of the first that does
-        not."""
-        minute_of_day, second = divmod(second_of_day, 60)
-        hour, minute = divmod(minute_of_day, 60)
-        index = bisect_left(self.hours, hour)
-        if index == len(self.hours) or self.hours[index] != hour:
-            return index * len(self.minutes) * len(self.seconds)
-        index = index * len(self.minutes) + (at := bisect_left(self.minutes, minute))
-        if at == len(self.minutes) or self.minutes[at] != minute:
-            return index * len(self.seconds)
-        return index * len(self.seconds) + bisect_left(self.seconds, second)
+DayRule = str | ComputedDays
+"""A croniter expression, or days that croniter does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class CronCalendar:
-    """The local times of one spec, a ``Rhythm`` in wall-clock seconds.
+    """The local times of one spec, a ``Rhythm`` in wall-clock seconds; a day counts if any of the
+    ``day_rules`` matches it."""
 
-    ``day_rules`` are croniter expressions; a day counts if any of them matches it.
-    """
-
+    fields: CronFields
     times: TimesOfDay
-    day_rules: tuple[str, ...]
+    day_rules: tuple[DayRule, ...]
 
     @classmethod
     def of(cls, fields: CronFields) -> CronCalendar:
         """Raises InvalidSchedule if no date matches, ever."""
         times = TimesOfDay(fields.hour.numbers, fields.minute.numbers, fields.second.numbers)
-        return cls(times, _day_rules(fields))
+        return cls(fields, times, _day_rules(fields))
 
     def first_from(self, second: int) -> int | None:
         today, time = divmod(second, DAY_S)
@@ -121,20 +101,20 @@ class CronCalendar:
         return max((found for found in days if found is not None), default=None)
 
 
-def _day_rules(fields: CronFields) -> tuple[str, ...]:
+def _day_rules(fields: CronFields) -> tuple[DayRule, ...]:
     """How day, month and weekday combine, as crontab(5) has it: a date matches if day *or* weekday
     do, but if one of the two fields begins with ``*``, day *and* weekday must.
 
     croniter takes ``*/2`` for a restriction, and with ``#`` combines wrongly; so each side of an
     "or" is a rule of its own, and croniter is only ever asked for "and".
     """
-    days = ",".join([*_listed(fields.day, 31), *fields.day.special])
     weekdays = [_listed(fields.weekday, 7), fields.weekday.special]  # croniter cannot mix the two
-    sides = [(days, ",".join(names)) for names in weekdays if names]
-    if not (fields.day.starred or fields.weekday.starred):
-        sides = [(days, "*"), *(("*", names) for _, names in sides)]
-    months = ",".join(_listed(fields.month, 12))
-    rules = [f"0 0 {day} {months} {weekday}" for day, weekday in sides]
+    names = [",".join(listed) for listed in weekdays if listed]
+    if fields.day.starred or fields.weekday.starred:
+        rules = [rule for name in names for rule in _rules_of_days(fields, name)]
+    else:
+        rules = _rules_of_days(fields, "*")
+        rules += [f"0 0 * {_months(fields)} {name}" for name in names]
     if EVERY_DAY in rules:
         return (EVERY_DAY,)
     possible = tuple(rule for rule in rules if _first_day(rule, 0) is not None)
@@ -145,6 +125,21 @@ def _day_rules(fields: CronFields) -> tuple[str, ...]:
             "the last day of February is '0 0 L 2 *'"
         )
     return possible
+
+
+def _rules_of_days(fields: CronFields, weekday: str) -> list[DayRule]:
+    """The days of the month and the months, on ``weekday``."""
+    rules: list[DayRule] = []
+    if days := [*_listed(fields.day, 31), *fields.day.special]:
+        rules.append(f"0 0 {','.join(days)} {_months(fields)} {weekday}")
+    if fields.day.month_days:
+        month_days = MonthDays(fields.day.month_days, fields.month.numbers)
+        rules.append(ComputedDays(month_days, f"0 0 * * {weekday}"))
+    return rules
+
+
+def _months(fields: CronFields) -> str:
+    return ",".join(_listed(fields.month, 12))
 
 
 def _listed(choice: Choice, size: int) -> Sequence[str]:
@@ -159,8 +154,11 @@ def _compiled(rule: str) -> croniter:
 # A rule is shared by the tasks that have it ("MON-FRI"), in all zones, and so are the answers.
 # croniter objects remember where they are; a copy (2 µs) keeps threads apart.
 @lru_cache(maxsize=16_384)
-def _first_day(rule: str, day: int) -> int | None:
+def _first_day(rule: DayRule, day: int) -> int | None:
     """The first day from ``day`` on that matches."""
+    if isinstance(rule, ComputedDays):
+        days = rule.days.upwards(day, _SEARCHED_YEARS)
+        return next((found for found in days if _matches(rule.weekdays, found)), None)
     try:
         midnight = copy.copy(_compiled(rule)).get_next(float, start_time=day * DAY_S - 60.0)
     except CroniterBadDateError:
@@ -169,10 +167,17 @@ def _first_day(rule: str, day: int) -> int | None:
 
 
 @lru_cache(maxsize=16_384)
-def _last_day(rule: str, day: int) -> int | None:
+def _last_day(rule: DayRule, day: int) -> int | None:
     """The last day up to and including ``day`` that matches."""
+    if isinstance(rule, ComputedDays):
+        days = rule.days.downwards(day, _SEARCHED_YEARS)
+        return next((found for found in days if _matches(rule.weekdays, found)), None)
     try:
         midnight = copy.copy(_compiled(rule)).get_prev(float, start_time=day * DAY_S + 60.0)
     except CroniterBadDateError:
         return None
     return int(midnight) // DAY_S
+
+
+def _matches(rule: str, day: int) -> bool:
+    return rule == EVERY_DAY or _first_day(rule, day) == day

@@ -1,79 +1,56 @@
 """The fields of a cron spec: text in, checked sets of numbers out. Pure.
 
-Used by ``gocron.core.timetable`` and ``gocron.core.cron_calendar`` only. The grammar is that of
-crontab(5) with a leading second, as gocron has it, plus ``N/step``, ``?``, ``L``, ``L5`` and
-``5#3``. It is checked here and not by croniter, which accepts more than it should (``1-1`` as
-"every value", random times, a year) and whose messages do not name the field.
+Used by ``gocron.core.timetable``, ``cron_calendar`` and ``words`` only. The fields are those of
+crontab(5) with a leading second, as gocron has it; what stands in them is ``cron_grammar``'s.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from gocron.core.cron_grammar import (
+    MONTHS,
+    WEEKDAYS,
+    Field,
+    by_weekday,
+    month_day,
+    numbers,
+    without_hash,
+)
+from gocron.core.month_days import MonthDay
 from gocron.errors import InvalidSchedule
 
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """What one position of a spec may hold. ``size`` counts the distinct values: 7 weekdays,
-    although 0 and 7 are both written for Sunday."""
-
-    name: str
-    low: int
-    high: int
-    size: int
-    allowed: str
-    example: str
-    names: tuple[str, ...] = ()
-
-    def refusal(self, found: str, problem: str) -> InvalidSchedule:
-        return InvalidSchedule(
-            f"{self.name}: {found!r} {problem}; allowed: {self.allowed} "
-            f"(for example {self.example!r})"
-        )
-
-
-SECOND = Field("second", 0, 59, 60, "0-59, *, lists, ranges, steps", "*/10")
-MINUTE = Field("minute", 0, 59, 60, "0-59, *, lists, ranges, steps", "0,30")
-HOUR = Field("hour", 0, 23, 24, "0-23, *, lists, ranges, steps", "8-18/2")
-DAY = Field("day", 1, 31, 31, "1-31, L (last day of the month), *, ?, lists, ranges, steps", "1,15")
-MONTH = Field("month", 1, 12, 12, "1-12 or JAN-DEC, *, lists, ranges, steps", "1-6", MONTHS)
+SECOND = Field("second", 0, 59, 60, "0-59, *, H, lists, ranges, steps", "*/10")
+MINUTE = Field("minute", 0, 59, 60, "0-59, *, H, lists, ranges, steps", "0,30")
+HOUR = Field("hour", 0, 23, 24, "0-23, *, H, lists, ranges, steps", "8-18/2")
+DAY = Field(
+    "day",
+    1,
+    31,
+    31,
+    "1-31, L (last day of the month), L-3 (three days before it), 15W (the working day nearest to "
+    "the 15th), LW, *, ?, H, lists, ranges, steps",
+    "1,15",
+)
+MONTH = Field("month", 1, 12, 12, "1-12 or JAN-DEC, *, H, lists, ranges, steps", "1-6", MONTHS)
 WEEKDAY = Field(
     "weekday",
     0,
     7,
     7,
     "0-7 (0 and 7 are Sunday) or SUN-SAT, 5#3 (third Friday), L5 (last Friday), "
-    "*, ?, lists, ranges, steps",
+    "*, ?, H, lists, ranges, steps",
     "MON-FRI",
     WEEKDAYS,
-)
-
-_VALUE = r"[0-9]+|[A-Za-z]+"
-_ITEM = re.compile(rf"(?:\*|({_VALUE})(?:-({_VALUE}))?)(?:/([0-9]+))?")
-_NTH = re.compile(rf"({_VALUE})#([0-9]+)")
-_LAST = re.compile(rf"L([0-9]+|{'|'.join(WEEKDAYS)})", re.IGNORECASE)
-
-# Spellings that users bring along from other crons, and what to say to them.
-_FOREIGN = (
-    (re.compile(r"H(\(.*\))?(/.*)?"), "has H, a time chosen by hash, which is not supported"),
-    (re.compile(r"R(\(.*\))?(/.*)?|.*~.*"), "is a random time, on which nodes would disagree"),
-    (re.compile(r"[0-9]+W|W[0-9]+|LW"), "has W, the nearest working day, which is not supported"),
-    (re.compile(r"L-[0-9]+"), "counts back from the last day, which is not supported"),
-    (re.compile(rf"([0-7]|{'|'.join(WEEKDAYS)})L"), "is written L5 (last Friday) in the weekday"),
-    (re.compile(r"\?"), "means 'any' in the fields day and weekday only, and alone; write *"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a field chooses: numbers (ascending, Sunday is 0), and what only a calendar can tell
-    (``l``, ``5#3``, ``l5``, in croniter's spelling).
+    """What a field chooses: ``numbers`` (ascending, Sunday is 0), and what only a calendar can
+    tell: ``special`` (``l``, ``5#3``, ``l5``, in croniter's spelling) and ``month_days``.
 
+    ``text``: the field as it was written, but with ``H`` resolved.
     ``starred``: the text begins with ``*`` (or is ``?``). For crontab(5) such a field is no
     restriction, ``*/2`` included; that decides how day and weekday are combined, and whether a
     schedule follows elapsed time when clocks are changed.
@@ -82,6 +59,7 @@ class Choice:
     text: str
     numbers: tuple[int, ...]
     special: tuple[str, ...]
+    month_days: tuple[MonthDay, ...]
     starred: bool
 
 
@@ -97,8 +75,9 @@ class CronFields:
     weekday: Choice
 
 
-def parse_fields(text: str) -> CronFields:
-    """The fields of a spec of five (crontab(5), second 0) or six fields (second first).
+def parse_fields(text: str, seed: str = "") -> CronFields:
+    """The fields of a spec of five (crontab(5), second 0) or six fields (second first); ``seed``
+    decides what ``H`` stands for.
 
     Raises InvalidSchedule, naming the field, what was found, and what is allowed.
     """
@@ -111,88 +90,50 @@ def parse_fields(text: str) -> CronFields:
             f"{hint}, for example '0 30 2 * * *' for 02:30 every day"
         )
     *second, minute, hour, day, month, weekday = words
-    return CronFields(
-        second=_choice(SECOND, second[0] if second else "0"),
-        minute=_choice(MINUTE, minute),
-        hour=_choice(HOUR, hour),
-        day=_choice(DAY, day),
-        month=_choice(MONTH, month),
-        weekday=_choice(WEEKDAY, weekday),
+    fields = CronFields(
+        second=_choice(SECOND, second[0] if second else "0", seed),
+        minute=_choice(MINUTE, minute, seed),
+        hour=_choice(HOUR, hour, seed),
+        day=_choice(DAY, day, seed),
+        month=_choice(MONTH, month, seed),
+        weekday=_choice(WEEKDAY, weekday, seed),
+    )
+    _check_working_day(fields)
+    return fields
+
+
+def _choice(field: Field, text: str, seed: str) -> Choice:
+    if text == "?" and field in (DAY, WEEKDAY):
+        text = "*"
+    items = [without_hash(field, item, seed, at) for at, item in enumerate(text.split(","))]
+    chosen: set[int] = set()
+    special: set[str] = set()
+    month_days: set[MonthDay] = set()
+    for item in items:
+        if field is DAY and item in ("L", "l"):
+            special.add("l")
+        elif (named := by_weekday(field, item)) is not None:
+            special.add(named)
+        elif (month := month_day(field, item)) is not None:
+            month_days.add(month)
+        else:
+            chosen.update(numbers(field, item))
+    return Choice(
+        ",".join(items),
+        tuple(sorted(chosen)),
+        tuple(sorted(special)),
+        tuple(sorted(month_days)),
+        text.startswith("*"),
     )
 
 
-def _choice(field: Field, text: str) -> Choice:
-    if text == "?" and field in (DAY, WEEKDAY):
-        text = "*"
-    numbers: set[int] = set()
-    special: set[str] = set()
-    for item in text.split(","):
-        by_calendar = _by_calendar(field, item)
-        if by_calendar is None:
-            numbers.update(_numbers(field, item))
-        else:
-            special.add(by_calendar)
-    return Choice(text, tuple(sorted(numbers)), tuple(sorted(special)), text.startswith("*"))
-
-
-def _by_calendar(field: Field, item: str) -> str | None:
-    """``L`` of the day, ``5#3`` and ``L5`` of the weekday; None for everything else."""
-    if field is DAY and item in ("L", "l"):
-        return "l"
-    if field is WEEKDAY and (nth := _NTH.fullmatch(item)):
-        if not (len(nth[2]) == 1 and 1 <= int(nth[2]) <= 5):
-            raise field.refusal(item, "asks for a weekday that no month has; # takes 1 to 5")
-        return f"{_number(field, nth[1], item) % 7}#{nth[2]}"
-    if field is WEEKDAY and (last := _LAST.fullmatch(item)):
-        return f"l{_number(field, last[1], item) % 7}"
-    return None
-
-
-def _numbers(field: Field, item: str) -> set[int]:
-    """The values of ``*``, ``a``, ``a-b``, each also with ``/step``."""
-    match = _ITEM.fullmatch(item)
-    if match is None:
-        raise _not_understood(field, item)
-    first, last, step_text = match.groups()
-    step = int(step_text or 1)
-    if not 1 <= step <= field.size:
-        raise field.refusal(item, f"has the step {step}; a step is 1 to {field.size}")
-    top = field.low + field.size - 1
-    low = field.low if first is None else _number(field, first, item)
-    if last is not None:
-        high = _number(field, last, item)
-    else:
-        high = top if first is None or step_text else low
-    if low > high:
-        raise field.refusal(item, f"runs backwards; write {_forwards(field, low, high)}")
-    if field is WEEKDAY:
-        return {number % 7 for number in range(low, high + 1, step)}
-    return set(range(low, high + 1, step))
-
-
-def _forwards(field: Field, low: int, high: int) -> str:
-    """The same values without running backwards: 22-23,0-2 for 22-2."""
-    if field is WEEKDAY and high == 0:
-        return f"{low}-7"
-    return f"{low}-{field.low + field.size - 1},{field.low}-{high}"
-
-
-def _number(field: Field, text: str, item: str) -> int:
-    if text.isdigit():
-        number = int(text)
-    elif text.upper() in field.names:
-        number = field.names.index(text.upper()) + field.low
-    else:
-        raise _not_understood(field, item)
-    if not field.low <= number <= field.high:
-        raise field.refusal(item, f"is out of the range {field.low}-{field.high}")
-    return number
-
-
-def _not_understood(field: Field, item: str) -> InvalidSchedule:
-    if not item:
-        return field.refusal(item, "is empty: a comma too many")
-    for pattern, problem in _FOREIGN:
-        if pattern.fullmatch(item.upper()):
-            return field.refusal(item, problem)
-    return field.refusal(item, "is not understood")
+def _check_working_day(fields: CronFields) -> None:
+    """``15W`` has chosen its weekday already. Whether ``15W * 1`` means "and" or "or" is answered
+    differently by every cron, so it is not answered at all (croniter ignores the weekday)."""
+    any_weekday = fields.weekday.starred and len(fields.weekday.numbers) == WEEKDAY.size
+    if not any_weekday and any(day.working for day in fields.day.month_days):
+        raise DAY.refusal(
+            fields.day.text,
+            f"has W, a working day, and the field weekday says {fields.weekday.text!r} as well; "
+            "with W the weekday is *",
+        )

@@ -36,7 +36,7 @@ _BLOCK_S = 400 * 86_400  # offsets are looked up once for each zone and block of
 # Since 1970 no zone has changed its offset twice within six days, nor by more than a day.
 _PROBE_S = 3 * 86_400
 _OVERLAP_S = 2 * 86_400
-_WIDEST_OFFSET_S = 86_400
+WIDEST_OFFSET_S = 86_400
 
 
 class Stretch(NamedTuple):
@@ -93,7 +93,7 @@ def wall_reached(zone: str, second: int) -> int:
 
 def first_second_showing(zone: str, wall: int) -> int:
     """The first second at which the clock shows ``wall``, or has just skipped it."""
-    stretch = stretch_at(zone, wall - _WIDEST_OFFSET_S)
+    stretch = stretch_at(zone, wall - WIDEST_OFFSET_S)
     while wall >= stretch.end + stretch.offset:
         stretch = stretch_at(zone, stretch.end)
     return max(wall - stretch.offset, stretch.start)

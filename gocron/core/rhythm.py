@@ -16,7 +16,7 @@ from gocron.errors import InvalidSchedule
 
 MAX_INTERVAL_S = 366 * 86_400
 
-_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?", re.IGNORECASE)
+_DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?", re.IGNORECASE)
 
 
 class Rhythm(Protocol):
@@ -54,20 +54,51 @@ class EveryInterval:
         return max(0, min(limit, up_to_stop - up_to_start))
 
 
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One single second."""
+
+    second: int
+
+    def first_from(self, second: int) -> int | None:
+        return self.second if second <= self.second else None
+
+    def last_before(self, second: int) -> int | None:
+        return self.second if self.second < second else None
+
+    def count(self, start: int, stop: int, limit: int) -> int:
+        return min(limit, 1) if start <= self.second < stop else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """No second at all."""
+
+    def first_from(self, second: int) -> None:
+        return None
+
+    def last_before(self, second: int) -> None:
+        return None
+
+    def count(self, start: int, stop: int, limit: int) -> int:
+        return 0
+
+
 def every(duration: str) -> EveryInterval:
-    """The rhythm of ``@every <duration>``: hours, minutes and seconds in this order, such as
-    ``1h30m`` or ``10s``. Raises InvalidSchedule unless it is 1 s to 366 days."""
+    """The rhythm of ``@every <duration>``: days (of 24 h), hours, minutes and seconds in this
+    order, such as ``1d12h``, ``1h30m`` or ``10s``. Raises InvalidSchedule unless it is 1 s to
+    366 days."""
     match = _DURATION.fullmatch(duration)
     if match is None or not duration:
         raise InvalidSchedule(
-            f"@every: {duration!r} is not a duration; write whole numbers of hours, minutes and "
-            "seconds, in this order, for example '@every 1h30m'"
+            f"@every: {duration!r} is not a duration; write whole numbers of days, hours, minutes "
+            "and seconds, in this order, for example '@every 1h30m' or '@every 1d12h'"
         )
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    interval_s = hours * 3600 + minutes * 60 + seconds
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    interval_s = days * 86_400 + hours * 3600 + minutes * 60 + seconds
     if not 1 <= interval_s <= MAX_INTERVAL_S:
         raise InvalidSchedule(
-            f"@every: {duration!r} is out of range; allowed are 1s to {MAX_INTERVAL_S // 3600}h, "
-            "for example '@every 10s'"
+            f"@every: {duration!r} is out of range; allowed are 1s to {MAX_INTERVAL_S // 86_400}d "
+            f"({MAX_INTERVAL_S // 3600}h), for example '@every 10s'"
         )
     return EveryInterval(interval_s)

@@ -1,50 +1,59 @@
-"""When a task is due: a spec and a time zone in, slots out. Pure: no clock, and no I/O but the
-time zone data of zoneinfo.
+"""When a task is due: a spec, a time zone and rules in, slots out. Pure: no clock, and no I/O but
+the time zone data of zoneinfo.
 
-Anyone above may import it; the other modules of a schedule (``rhythm``, ``cron_fields``,
-``cron_calendar``, ``daylight``) are its parts. All instants are aware datetimes; those that come
-out are UTC and whole seconds. Slots lie between 1970 and the year 9000.
+Anyone above may import it. All instants are aware datetimes; those that come out are UTC and whole
+seconds. Slots lie between 1970 and the year 9000. The other modules of a schedule are its parts:
 
-    spec ──▶ cron_fields ──▶ cron_calendar ──▶ daylight ──▶ Timetable
-             text, checked   local times       UTC seconds   datetimes
-    @every 1h30m ─────────▶ rhythm ──────────────────────▶ Timetable
-
-A new kind of schedule (``@at`` …) is one more ``Rhythm`` and one more line in ``_AT_WORDS``.
+    spec ─┬─▶ cron_fields ──▶ cron_calendar ──▶ daylight ─┬─▶ limits ──▶ Timetable
+          │   text, checked   local times       UTC       │   allowed    datetimes
+          ├─▶ @every 1h30m: rhythm ───────────────────────┤
+          ├─▶ @at 2026-12-24T18:00: one_time ─────────────┤
+          └─▶ @reboot: no slots, but a run at every election
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
-from gocron import zones
-from gocron.core.cron_calendar import CronCalendar
-from gocron.core.cron_fields import parse_fields
-from gocron.core.daylight import ElapsedTimes, FixedTimes
-from gocron.core.rhythm import Rhythm, every
+from gocron.core.limits import Limited, Limits, allowed_days, unlimited
+from gocron.core.rhythm import Never, Rhythm
+from gocron.core.spec import understood
 from gocron.errors import InvalidSchedule
 
-MAX_SPEC_LENGTH = 255
-
-SHORTCUTS = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
-_AT_WORDS: dict[str, Callable[[str], Rhythm]] = {"@every": every}
-_NOT_SUPPORTED = {"@at": "one single run", "@reboot": "a run at every start"}
-
-_ZONE_PREFIX = re.compile(r"(?:CRON_)?TZ=(\S*)\s*")
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_END_S = (datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) // timedelta(seconds=1)
+_SECOND = timedelta(seconds=1)
+_END_S = (datetime(9000, 1, 1, tzinfo=UTC) - _EPOCH) // _SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What surrounds a spec. Slots are those of the spec from ``starts_at`` to ``ends_at`` (aware,
+    both inclusive), on dates that are not ``excluded`` and, unless it is None, are ``required``.
+    The date of a slot is the one that the clock of the schedule's zone shows at that instant.
+
+    ``seed`` decides what ``H`` stands for; it is the task's name. Raises ValueError for naive
+    datetimes and InvalidSchedule for a window that ends before it begins.
+    """
+
+    seed: str = ""
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    excluded: frozenset[date] = frozenset()
+    required: frozenset[date] | None = None
+
+    def __post_init__(self) -> None:
+        for instant in (self.starts_at, self.ends_at):
+            if instant is not None and instant.utcoffset() is None:
+                raise ValueError(f"window: {instant} has no time zone")
+        if self.starts_at and self.ends_at and self.starts_at > self.ends_at:
+            raise InvalidSchedule(
+                f"window: it ends ({self.ends_at}) before it begins ({self.starts_at})"
+            )
+
+
+_NO_RULES = Rules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,17 @@ class Timetable:
     spec: str
     zone: str
     rhythm: Rhythm
+    limits: Limits
+
+    @property
+    def on_election(self) -> bool:
+        """``@reboot``: due once for every election, if it ``allows`` that moment; no slots."""
+        return isinstance(unlimited(self.rhythm), Never)
+
+    def allows(self, instant: datetime) -> bool:
+        """Whether the window and the calendars allow a run at ``instant``, slot or not."""
+        second = _second_after(instant) - 1
+        return self.limits.first_from(second) == second
 
     def next_after(self, instant: datetime) -> datetime | None:
         """The first slot strictly after ``instant``; None if there is none."""
@@ -83,52 +103,26 @@ class Timetable:
 
 
 @lru_cache(maxsize=16_384)
-def parse(spec: str, zone: str) -> Timetable:
-    """The timetable of ``spec``, whose local times are those of ``zone`` (an IANA name).
+def parse(spec: str, zone: str, rules: Rules = _NO_RULES) -> Timetable:
+    """The timetable of ``spec``, whose local times are those of ``zone`` (an IANA name), under
+    ``rules``.
 
     ``CRON_TZ=Zone`` (or ``TZ=Zone``) in front of the spec overrides ``zone``. Raises
     InvalidSchedule with a message that says what was found and what is allowed. Takes a bounded
-    time whatever the text is.
+    time whatever the text is. Pass the same object for the same set of days: a big set is hashed
+    once for each object.
     """
-    if len(spec) > MAX_SPEC_LENGTH:
-        raise InvalidSchedule(
-            f"the schedule has {len(spec)} characters; at most {MAX_SPEC_LENGTH} are allowed"
-        )
-    if not (spec.isascii() and spec.replace("\t", " ").isprintable()):
-        raise InvalidSchedule(
-            f"the schedule {spec!r} has a character that does not belong there; "
-            "allowed are ASCII letters, digits, signs, blanks and tabs, on one line"
-        )
-    text = spec.strip()
-    if prefix := _ZONE_PREFIX.match(text):
-        zone, text = prefix[1], text[prefix.end() :]
-    _check_zone(zone)
-    return Timetable(spec.strip(), zone, _rhythm(text, zone))
+    text, zone, rhythm = understood(spec, zone, rules.seed)
+    limits = _limits(rules, zone)
+    if limits != _limits(_NO_RULES, zone):
+        rhythm = Limited(rhythm, limits)
+    return Timetable(text, zone, rhythm, limits)
 
 
-def _rhythm(text: str, zone: str) -> Rhythm:
-    if not text:
-        raise InvalidSchedule("the schedule is empty; every five minutes is '*/5 * * * *'")
-    if text.startswith("@"):
-        word, *rest = text.split(maxsplit=1)
-        if build := _AT_WORDS.get(word.lower()):
-            return build("".join(rest))
-        text = _shortcut(text)
-    fields = parse_fields(text)
-    follows_elapsed_time = fields.hour.starred
-    kind = ElapsedTimes if follows_elapsed_time else FixedTimes
-    return kind(CronCalendar.of(fields), zone)
-
-
-def _shortcut(text: str) -> str:
-    """The fields that ``@daily`` and the like stand for."""
-    word = text.split()[0].lower()
-    if word in _NOT_SUPPORTED:
-        raise InvalidSchedule(f"{word} ({_NOT_SUPPORTED[word]}) is not supported")
-    if text.lower() not in SHORTCUTS:
-        known = ", ".join(SHORTCUTS)
-        raise InvalidSchedule(f"{text!r} is not known; there are {known} and '@every 1h30m'")
-    return SHORTCUTS[text.lower()]
+def _limits(rules: Rules, zone: str) -> Limits:
+    start = 0 if rules.starts_at is None else max(-((_EPOCH - rules.starts_at) // _SECOND), 0)
+    stop = _END_S if rules.ends_at is None else _second_after(rules.ends_at)
+    return Limits(start, stop, allowed_days(rules.excluded, rules.required), zone)
 
 
 def _second_after(instant: datetime) -> int:
@@ -139,8 +133,3 @@ def _second_after(instant: datetime) -> int:
 
 def _instant(second: int) -> datetime:
     return _EPOCH + timedelta(seconds=second)
-
-
-def _check_zone(zone: str) -> None:
-    if problem := zones.problem(zone):
-        raise InvalidSchedule(f"time zone: {problem}")

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from gocron.core.timetable import SHORTCUTS, parse
+from gocron.core.spec import SHORTCUTS
+from gocron.core.timetable import parse
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

@@ -52,6 +52,21 @@ DATES = [
     "* * L1,2#2,THU",
     "* * MON,FRI#2",
     "L * L1",
+    # the working day nearest to a day, in its month; days counted back from the last one
+    "15W * *",
+    "1W * *",
+    "28W 2 *",
+    "31w * ?",
+    "1W,15W,LW * *",
+    "LW * *",
+    "L-1 * *",
+    "l-3 */2 *",
+    "L-28 2 *",
+    "L-30 * *",
+    "L-3W * *",
+    "L-27W FEB,MAR *",
+    "L-5,1,L,10W 1-6 *",
+    "*,15W 3 *",
     # day or weekday, unless one of the two begins with *
     "13 * 5",
     "1,15 6 SUN,WED",
@@ -61,6 +76,8 @@ DATES = [
     "L * 1#1",
     "7 * 2#1,3",
     "L,15 * L5,MON",
+    "L-2 * 1",
+    "L-2,7 2 FRI#2,L1",
     # day and weekday
     "*/2 * 1",
     "*/7 3,9 TUE#3",
@@ -69,6 +86,9 @@ DATES = [
     "*/28 2 */7",
     "*/10 * L0,MON",
     "*,L * 1",
+    "L-3 * */2",
+    "L-28 2 */7",
+    "*/9,L-1 * MON,L2",
 ]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gocron.core.timetable import MAX_SPEC_LENGTH, parse
+from gocron.core.spec import MAX_SPEC_LENGTH
+from gocron.core.timetable import parse
 from gocron.errors import InvalidSchedule
 
 
@@ -49,15 +50,31 @@ from gocron.errors import InvalidSchedule
         ("* * * * * * *", ["7 fields", "year"]),
         ("0 0 1 1 * 2030 x y", ["8 fields"]),
         # what other crons know
-        ("H * * * *", ["minute", "'H'", "not supported"]),
-        ("0 H(0-7)/2 * * *", ["hour", "hash", "not supported"]),
+        ("H-5 * * * *", ["minute", "'H-5'", "H(0-29)/10"]),
+        ("H/1 * * * *", ["minute", "'H/1'", "step 1", "2 to 60"]),
+        ("H/0 * * * *", ["minute", "'H/0'", "step 0", "2 to 60"]),
+        ("0 H/25 * * *", ["hour", "step 25", "2 to 24"]),
+        ("0 H(8-17)/11 * * *", ["hour", "step 11", "2 to 10"]),
+        ("0 H(17-8) * * *", ["hour", "'H(17-8)'", "backwards"]),
+        ("0 H(0-24) * * *", ["hour", "'H(0-24)'", "0-23"]),
+        ("0 0 H(1-31) * *", ["day", "'H(1-31)'", "not every month", "28"]),
+        ("0 0 H/29 * *", ["day", "step 29", "2 to 28"]),
+        ("H() * * * *", ["minute", "'H()'"]),
         ("R * * * *", ["minute", "'R'", "random"]),
         ("0~30 * * * *", ["minute", "random"]),
-        ("0 0 13W * *", ["day", "'13W'", "not supported"]),
-        ("0 0 13W * 1", ["day", "'13W'", "not supported"]),
-        ("0 0 W13 * 1", ["day", "not supported"]),
-        ("0 0 LW * *", ["day", "'LW'", "not supported"]),
-        ("0 0 L-3 * *", ["day", "'L-3'", "not supported"]),
+        ("0 0 13W * 1", ["day", "'13W'", "weekday", "'1'"]),
+        ("0 0 LW * MON-FRI", ["day", "'LW'", "weekday", "'MON-FRI'"]),
+        ("0 0 W13 * *", ["day", "'W13'", "15W"]),
+        ("0 0 10-13W * *", ["day", "'10-13W'", "one single day"]),
+        ("0 0 13W/2 * *", ["day", "'13W/2'", "one single day"]),
+        ("0 0 0W * *", ["day", "'0W'", "1-31"]),
+        ("0 0 32W * *", ["day", "'32W'", "1-31"]),
+        ("0 0 * * 5W", ["weekday", "'5W'", "in the field day"]),
+        ("0 13W * * *", ["hour", "'13W'", "in the field day"]),
+        ("0 0 L-0 * *", ["day", "'L-0'", "L-1 to L-30"]),
+        ("0 0 L-31 * *", ["day", "'L-31'", "L-1 to L-30"]),
+        ("0 0 * L-3 *", ["month", "'L-3'", "in the field day"]),
+        ("0 0 L3 * *", ["day", "'L3'", "not understood"]),
         ("0 0 * * 5L", ["weekday", "'5L'", "L5"]),
         ("0 0 * * L", ["weekday", "'L'", "L5"]),
         ("0 L * * *", ["hour", "'L'"]),
@@ -68,8 +85,23 @@ from gocron.errors import InvalidSchedule
         ("0 0 5#1 * *", ["day", "'5#1'"]),
         ("0 ? * * *", ["hour", "'?'", "write *"]),
         ("0 0 ?/2 * *", ["day", "'?/2'"]),
-        ("@reboot", ["@reboot", "not supported"]),
-        ("@at 2030-01-01T00:00:00Z", ["@at", "not supported"]),
+        ("@reboot 5", ["'@reboot 5'", "@reboot"]),
+        ("@rebot", ["'@rebot'", "@reboot"]),
+        # one single time
+        ("@at", ["@at", "no time", "ISO 8601"]),
+        ("@at tomorrow", ["@at", "'tomorrow'", "ISO 8601"]),
+        ("@at 2030-01-01", ["@at", "no time of day"]),
+        ("@at 2030-01-01T00:00:00.5", ["@at", "fraction of a second", "whole seconds"]),
+        ("@at 2030-01-01T00:00:00,250Z", ["@at", "fraction of a second"]),
+        ("@at 20300101T0000", ["@at", "ISO 8601"]),
+        ("@at 2030-W01-1T00:00", ["@at", "ISO 8601"]),
+        ("@at 2030-02-30T00:00", ["@at", "not a date and time that there is"]),
+        ("@at 2030-01-01T23:59:60", ["@at", "not a date and time that there is"]),
+        ("@at 2030-01-01T00:00+25:00", ["@at", "not a date and time that there is"]),
+        ("@at 1969-12-31T23:59:59Z", ["@at", "1970 to 8999"]),
+        ("@at 1970-01-01T00:00+01:00", ["@at", "1970 to 8999"]),
+        ("@at 9000-01-01T00:00Z", ["@at", "1970 to 8999"]),
+        ("@at 0001-01-01T00:00+14:00", ["@at"]),
         ("@dayly", ["'@dayly'", "@daily"]),
         ("@daily 5", ["'@daily 5'", "@daily"]),
         ("@", ["'@'", "@daily"]),
@@ -81,6 +113,11 @@ from gocron.errors import InvalidSchedule
         ("@every -5m", ["@every", "'-5m'"]),
         ("@every 0s", ["@every", "out of range"]),
         ("@every 9000h", ["@every", "8784h"]),
+        ("@every 367d", ["@every", "'367d'", "1s to 366d"]),
+        ("@every 366d1s", ["@every", "1s to 366d"]),
+        ("@every 12h1d", ["@every", "in this order"]),
+        ("@every 1w", ["@every", "'1w'", "whole numbers"]),
+        ("@every 1d 12h", ["@every", "'1d 12h'", "1d12h"]),
         ("@every " + "9" * 240 + "h", ["@every", "8784h"]),
         # dates that never come
         ("0 0 31 2 *", ["day '31'", "month '2'", "never fires"]),
@@ -88,6 +125,9 @@ from gocron.errors import InvalidSchedule
         ("0 0 31 4,6,9,11 ?", ["never fires"]),
         ("0 0 31 2 */2", ["weekday '*/2'", "never fires"]),
         ("0 0 */30 2 1#5", ["never fires"]),
+        ("59 59 23 31 2 *", ["day '31'", "month '2'", "never fires"]),
+        ("0 0 30W 2 *", ["day '30W'", "never fires"]),
+        ("0 0 L-30 4,6 *", ["day 'L-30'", "month '4,6'", "never fires"]),
         # nothing, and what is no text for a schedule
         ("", ["empty", "*/5 * * * *"]),
         (" \t ", ["empty"]),
@@ -99,6 +139,8 @@ from gocron.errors import InvalidSchedule
         ("*\u00a0* * * *", ["does not belong"]),
         ("\u0663 * * * *", ["does not belong"]),
         ("* " * 200, ["400 characters", str(MAX_SPEC_LENGTH)]),
+        ("*" * 10_000, ["10000 characters", str(MAX_SPEC_LENGTH)]),
+        ("1," * 5_000, ["10000 characters", str(MAX_SPEC_LENGTH)]),
     ],
 )
 def test_a_wrong_spec_is_refused_with_what_was_found_and_what_is_allowed(spec, words):
@@ -113,7 +155,7 @@ def test_the_message_names_the_field_the_finding_the_range_and_an_example():
         parse("0 0 25 * * *", "UTC")
     assert str(refusal.value) == (
         "hour: '25' is out of the range 0-23; "
-        "allowed: 0-23, *, lists, ranges, steps (for example '8-18/2')"
+        "allowed: 0-23, *, H, lists, ranges, steps (for example '8-18/2')"
     )
 
 

@@ -7,11 +7,14 @@ and no arithmetic but "what does the clock show now".
 from __future__ import annotations
 
 import calendar
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
+
+from gocron.core.timetable import Rules
 
 NAMES = {name.upper(): i for i, name in enumerate(calendar.month_abbr) if name}
 NAMES |= {day: i for i, day in enumerate(["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"])}
@@ -59,6 +62,22 @@ def slots_seen(spec: str, watched: Watch) -> list[datetime]:
     return seen
 
 
+def allowed(slots: Iterable[datetime], rules: Rules, zone: str) -> list[datetime]:
+    """Those of the ``slots`` that the rules leave, judged one by one."""
+    info = ZoneInfo(zone)
+
+    def stays(slot: datetime) -> bool:
+        today = slot.astimezone(info).date()
+        return (
+            (rules.starts_at is None or slot >= rules.starts_at)
+            and (rules.ends_at is None or slot <= rules.ends_at)
+            and today not in rules.excluded
+            and (rules.required is None or today in rules.required)
+        )
+
+    return [slot for slot in slots if stays(slot)]
+
+
 def _ticks(watched: Watch) -> Iterator[tuple[datetime, datetime]]:
     return zip(watched.instants, watched.walls, strict=True)
 
@@ -87,10 +106,28 @@ def matcher(spec: str) -> Callable[[datetime], bool]:
 
 
 def day_chosen(text: str, today: date) -> bool:
-    is_last = (today + timedelta(days=1)).day == 1
-    return any(
-        is_last if item == "L" else today.day in chosen(item, 1, 31) for item in text.split(",")
-    )
+    return any(item_is(item, today) for item in text.split(","))
+
+
+def item_is(item: str, today: date) -> bool:
+    """One item of the field day: ``15``, ``1-9/2``, ``L``, ``L-3``, ``15W``, ``LW``, ``L-3W``."""
+    month = days_of_month(today)
+    if item.endswith("W"):
+        wanted = [day for day in month if item_is(item[:-1], day)]
+        if not wanted:
+            return False
+        working = [day for day in month if day.isoweekday() <= 5]
+        return today == min(working, key=lambda day: abs(day - wanted[0]))
+    if item.startswith("L"):
+        return (month[-1] - today).days == (int(item[2:]) if item[1:] else 0)
+    return today.day in chosen(item, 1, 31)
+
+
+@cache
+def days_of_month(today: date) -> list[date]:
+    first = today.replace(day=1)
+    days = (first + timedelta(days=i) for i in range(31))
+    return [day for day in days if day.month == today.month]
 
 
 def weekday_chosen(text: str, today: date) -> bool:
@@ -135,3 +172,25 @@ def days_seen(spec: str, first: date, last: date) -> list[datetime]:
             seen.append(midnight.replace(tzinfo=UTC))
         midnight += timedelta(days=1)
     return seen
+
+
+def random_spec(choice: random.Random) -> str:
+    """A spec in the part of the language that all crons share: five fields, sometimes six; it may
+    have a wildcard anywhere and always has dates."""
+    minute = choice.choice(["*", "*/15", "*/7", "0", "30", "59", "0,30", "5-50/9", "10/20"])
+    hour = choice.choice(
+        ["*", "*/2", "*/5", "0", "1", "2", "3", "23", "0-3", "1,2,3", "2/3", "0-23", "22,23,0"]
+    )
+    day, month, weekday = "*", "*", "*"
+    if choice.random() < 0.5:
+        day = choice.choice(["1", "25-31", "*/2", "*/5", "8-14", "L", "1,15,L", "LW", "28/2"])
+    if choice.random() < 0.3:
+        month = choice.choice(["3,10", "MAR-APR", "9-11", "*/2", "*/3", "1/2", "FEB,JUN"])
+    if choice.random() < 0.4 and "W" not in day:
+        weekday = choice.choice(
+            ["0", "7", "SUN", "6-7", "*/2", "1-5", "0#1", "SUN,6", "1/3", "5/2"]
+        )
+    spec = f"{minute} {hour} {day} {month} {weekday}"
+    if choice.random() < 0.15:
+        return f"{choice.choice(['0', '30', '*/20', '15,45'])} {spec}"
+    return spec

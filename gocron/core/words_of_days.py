@@ -1,0 +1,125 @@
+"""The dates of a cron spec in English: "on day 1 and 15 of the month", "Monday to Friday". Pure.
+
+Used by ``gocron.core.words`` only, with ``listed`` and ``runs``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+from gocron.core.cron_fields import Choice, CronFields
+from gocron.core.month_days import MonthDay
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+_WEEK_FROM_MONDAY = (1, 2, 3, 4, 5, 6, 0)
+
+
+def dates(fields: CronFields) -> str:
+    """Which dates ``fields`` name, as the end of a sentence; empty if it is every day."""
+    day, month, weekday = fields.day, fields.month, fields.weekday
+    of_month = "of the month" if len(month.numbers) == 12 else f"of {_months(month.numbers)}"
+    in_month = "" if len(month.numbers) == 12 else f"in {_months(month.numbers)}"
+    any_day, any_weekday = len(day.numbers) == 31, len(weekday.numbers) == 7
+    either = not (day.starred or weekday.starred)
+    if (either and (any_day or any_weekday)) or (any_day and any_weekday):
+        return f"every day {in_month}" if in_month else ""
+    on_days, on_weekdays = f"{_days(day)} {of_month}", _weekdays(weekday, of_month)
+    if not on_days.startswith("every"):
+        on_days = f"on {on_days}"
+    if any_weekday:
+        return on_days
+    if any_day:
+        return f"{on_weekdays} {in_month}".rstrip() if weekday.numbers else on_weekdays
+    if either:
+        months = f" {in_month}".rstrip() if weekday.numbers else ""
+        return f"{on_days} or {on_weekdays}{months}"
+    return f"{on_days} if that is {_weekday_names(weekday)}"
+
+
+def _days(choice: Choice) -> str:
+    """``day 1 and 15``, ``the last day``, ``the working day nearest to day 15``."""
+    named = []
+    if choice.numbers:
+        named.append(_day_numbers(choice.numbers))
+    named += [_month_day(day) for day in choice.month_days]
+    if "l" in choice.special:
+        named.append("the last day")
+    return listed(named)
+
+
+def _day_numbers(numbers: Sequence[int]) -> str:
+    steps = {later - earlier for earlier, later in pairwise(numbers)}
+    if len(numbers) > 3 and len(steps) == 1 and steps != {1}:
+        return f"every {steps.pop()} days from day {numbers[0]} to {numbers[-1]}"
+    return f"day {listed(runs(numbers, str))}"
+
+
+def _month_day(day: MonthDay) -> str:
+    if day.day > 0:
+        return f"the working day nearest to day {day.day}"
+    if day.day == 0:
+        return "the last working day"
+    back = f"{-day.day} day{'s' * (day.day != -1)} before the last day"
+    return f"the working day nearest to {back}" if day.working else f"the day {back}"
+
+
+def _weekdays(choice: Choice, of_month: str) -> str:
+    """``Monday to Friday``, ``on Sunday``, ``on the third Friday of the month``."""
+    days = _plain(choice)
+    if len(days) == 1 and " to " in days[0] and not choice.special:
+        return days[0]
+    nth = [f"{name} {of_month}" for name in _special(choice)]
+    return f"on {listed([*days, *nth])}"
+
+
+def _weekday_names(choice: Choice) -> str:
+    return listed([*(f"a {name}" for name in _singly(choice)), *_special(choice)], "or")
+
+
+def _plain(choice: Choice) -> list[str]:
+    week = [_WEEK_FROM_MONDAY.index(number) for number in choice.numbers]
+    return runs(sorted(week), lambda index: WEEKDAYS[_WEEK_FROM_MONDAY[index]])
+
+
+def _singly(choice: Choice) -> list[str]:
+    return [WEEKDAYS[number] for number in _WEEK_FROM_MONDAY if number in choice.numbers]
+
+
+def _special(choice: Choice) -> list[str]:
+    """``5#3`` and ``l5`` of the weekday."""
+    names = []
+    for item in choice.special:
+        if item.startswith("l"):
+            names.append(f"the last {WEEKDAYS[int(item[1:])]}")
+        else:
+            weekday, nth = item.split("#")
+            names.append(f"the {_ORDINALS[int(nth) - 1]} {WEEKDAYS[int(weekday)]}")
+    return names
+
+
+def _months(numbers: Sequence[int]) -> str:
+    return listed(runs(numbers, lambda number: MONTHS[number - 1]))
+
+
+def runs(numbers: Sequence[int], name: Callable[[int], str]) -> list[str]:
+    """Ascending numbers by name; three and more in a row become ``first to last``."""
+    named: list[str] = []
+    start = 0
+    for end in range(1, len(numbers) + 1):
+        if end < len(numbers) and numbers[end] == numbers[end - 1] + 1:
+            continue
+        run = [name(number) for number in numbers[start:end]]
+        named += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else run
+        start = end
+    return named
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """``a, b and c``."""
+    return f" {last} ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
