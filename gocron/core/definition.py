@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import regex
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from gocron.allowed import Allowed, allowed, found, meant
-from gocron.core.states import Misfire, Overlap, Protocol
+from gocron.allowed import LONGEST_SHOWN, Allowed, allowed, found, meant
+from gocron.core.parameters import Parameter, require_env_name
+from gocron.core.policies import MISSING, Policies, with_zone
+from gocron.core.states import Overlap, Protocol
 from gocron.core.timetable import parse
 from gocron.errors import InvalidSchedule, InvalidTask
 
@@ -30,7 +32,6 @@ LONGEST_ARGUMENT = 131_071
 
 MOST_CHARACTERS = 65_535
 
-ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 NUMBERS: Mapping[str, Mapping[str, str]] = {
@@ -41,12 +42,13 @@ NUMBERS: Mapping[str, Mapping[str, str]] = {
 ALIASES = {"multi": "overlap", "status": "enabled"}
 """gocron's name -> ours."""
 
+NO_SPEC = "@yearly"
+"""Stands in where only the time zone is to be looked at."""
+
 NOT_YET: Mapping[str, tuple[object, ...]] = {
     "level": (1, "1"),
     "dependency_task_id": ("", 0, "0"),
     "dependency_status": ("", 0, 1, 2, "0", "1", "2"),
-    "retry_times": (0, "0"),
-    "retry_interval": (0, "0"),
     "log_retention_days": (0, "0"),
     "notify_status": (0, "0"),
     "notify_type": (0, 1, 2, 3, "0", "1", "2", "3"),
@@ -54,6 +56,12 @@ NOT_YET: Mapping[str, tuple[object, ...]] = {
     "notify_keyword": ("",),
 }
 """Fields of gocron that this version has nothing for -> the values that ask for nothing."""
+
+INSTEAD = dict.fromkeys(
+    ("level", "dependency_task_id", "dependency_status"),
+    "say in depends_on of the other task which tasks it runs after",
+)
+"""Some of them, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +89,12 @@ class Refused(InvalidTask):
         super().__init__(first.field, ": ".join([*first.path[1:], first.message]))
 
 
-class TaskDefinition(BaseModel):
-    """A valid task. ``timeout`` is seconds, 0 = none (shell only); ``timezone`` an IANA name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=False)
+class TaskDefinition(Policies):
+    """A valid task. ``timeout`` is seconds, 0 = none (shell only); ``timezone`` an IANA name;
+    ``spec`` is empty for a task that depends on others."""
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
-    spec: Annotated[str, Field(min_length=1, max_length=255)]
+    spec: Annotated[str, Field(max_length=255)] = ""
     timezone: Annotated[str, Field(max_length=64)] = "UTC"
     protocol: Protocol = Protocol.SHELL
     command: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
@@ -108,21 +115,18 @@ class TaskDefinition(BaseModel):
         Field(ge=0, le=SHELL_TIMEOUT_S),
         Allowed(f"a whole number of seconds from 0 (none) to {SHELL_TIMEOUT_S}"),
     ] = 0
-    overlap: Overlap = Overlap.SKIP
-    max_parallel: Annotated[int, Field(ge=0, le=1000)] = 0
-    misfire: Misfire = Misfire.RUN_ONCE
     tag: Annotated[str, Field(max_length=64)] = ""
     remark: Annotated[str, Field(max_length=10_000)] = ""
     enabled: bool = True
 
-    @field_validator("timeout", "max_parallel", mode="before")
+    @field_validator("timeout", mode="before")
     @classmethod
     def _a_number_and_no_truth(cls, value: object) -> object:
         if isinstance(value, bool):  # pydantic would take true for 1
             raise ValueError(f"must be a whole number, found {found(value)}")
         return value
 
-    @field_validator("name", "tag")
+    @field_validator("name", "tag", "group", "spec")
     @classmethod
     def _one_clean_line(cls, value: str) -> str:
         value = value.strip()
@@ -148,13 +152,7 @@ class TaskDefinition(BaseModel):
     @classmethod
     def _environment(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
-            if not ENV_NAME.fullmatch(name):
-                raise ValueError(
-                    f"{found(name)} is not a name for an environment variable; "
-                    "letters, digits and _ are allowed, not beginning with a digit"
-                )
-            if name.startswith("GOCRON_"):
-                raise ValueError(f"{name}: names that start with GOCRON_ are gocron's own")
+            require_env_name(name)
             if "\0" in text:
                 raise ValueError(f"{name}: must not contain NUL characters")
         _require_room(value)
@@ -189,6 +187,9 @@ class TaskDefinition(BaseModel):
     @model_validator(mode="after")
     def _fits_together(self) -> TaskDefinition:
         mistakes = [*self._contradictions(), *_wrong_schedule(self.spec, self.timezone)]
+        for field, problem in self.contradictions(self.name, self.spec):
+            if (field,) not in [mistake.path for mistake in mistakes]:
+                mistakes.append(Mistake((field,), problem))
         if mistakes:
             raise Refused(mistakes)
         return self
@@ -199,11 +200,21 @@ class TaskDefinition(BaseModel):
             if size > LONGEST_ARGUMENT:
                 problem = f"{size} bytes are too long; at most {LONGEST_ARGUMENT} for a shell"
                 yield Mistake(("command",), f"{problem}, put it into a script")
+            for parameter in self.parameters:
+                if parameter.name in self.environment:
+                    problem = f"{parameter.name}: is a variable in environment as well"
+                    yield Mistake(("parameters",), problem)
             return
         if not re.match(r"https?://[^\s/]+", self.command):
             yield Mistake(("command",), "an HTTP task needs a URL: http://… or https://…")
         elif re.search(r"\s", self.command):
             yield Mistake(("command",), "a URL has no blanks; write %20")
+        if self.parameters and (self.http_method in ("GET", "HEAD") or self.http_body):
+            yield Mistake(
+                ("parameters",),
+                "are sent as the JSON body of a request; choose POST, PUT, PATCH or DELETE and "
+                "leave http_body empty",
+            )
         if self.timeout > HTTP_TIMEOUT_S:
             yield Mistake(
                 ("timeout",),
@@ -219,7 +230,7 @@ def _require_room(texts: Mapping[str, str]) -> None:
 
 def _wrong_schedule(spec: str, timezone: str) -> list[Mistake]:
     try:
-        parse(spec, timezone)
+        parse(spec or NO_SPEC, timezone)
     except InvalidSchedule as error:
         message = str(error)
         if message.startswith("time zone:") and "TZ=" not in spec:
@@ -250,12 +261,14 @@ def define(fields: Mapping[str, Any]) -> TaskDefinition:
     try:
         definition = TaskDefinition.model_validate(values)
     except ValidationError as error:
+        if not values.get("spec") and not values.get("depends_on"):
+            mistakes.append(Mistake(("spec",), MISSING))
         mistakes += [_mistake(problem, fields) for problem in error.errors(include_url=False)]
         mistakes += _also_wrong_schedule(values, mistakes)
     except Refused as error:
         mistakes += error.mistakes
     if mistakes:
-        raise Refused(mistakes)
+        raise Refused(dict.fromkeys(mistakes))
     return definition
 
 
@@ -283,6 +296,7 @@ def _understand_gocron(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[
         else:
             rule = "must be 0 (one run at a time) or 1 (parallel)"
             mistakes.append(Mistake((alias,), f"{rule}, found {found(value)}"))
+    with_zone(values)
     for field, nothing in NOT_YET.items():
         if field in values and any(values[field] == value for value in nothing):
             del values[field]
@@ -300,26 +314,48 @@ def _from_json(text: str) -> Any:
 def _mistake(problem: ErrorDetails, fields: Mapping[str, Any]) -> Mistake:
     """A problem of pydantic in our words."""
     path = tuple(str(part) for part in problem["loc"] if part != "[key]")
+    if len(path) > 1 and isinstance(problem["loc"][1], int):
+        path = (path[0], f"number {int(path[1]) + 1}", *path[2:])
+    if len(path) > 1 and len(path[1]) > LONGEST_SHOWN:
+        path = (path[0], found(path[1]), *path[2:])
     field = path[0] if path else "task"
     for alias, ours in ALIASES.items():
         if field == ours and ours not in fields and alias in fields:
             path = (alias,)
     kind = problem["type"]
-    if kind == "extra_forbidden":
+    if kind == "extra_forbidden" and len(path) == 1:
         if field in NOT_YET:
-            return Mistake(path, "is not supported by this version of gocron; leave it out")
+            what = INSTEAD.get(field, "leave it out")
+            return Mistake(path, f"is not supported by this version of gocron; {what}")
         hint = meant(field, [*TaskDefinition.model_fields, *ALIASES], most=1)
-        known = ", ".join(TaskDefinition.model_fields)
+        known = ", ".join(
+            sorted(TaskDefinition.model_fields, key=Policies.model_fields.__contains__)
+        )
         return Mistake(path, f"there is no such field{hint or f'; there are {known}'}")
-    if kind == "missing":
-        return Mistake(path, "is missing; every task has a name, a spec and a command")
+    if kind == "missing" and len(path) == 1:
+        return Mistake(path, MISSING)
     if kind == "value_error":
         return Mistake(path, str(problem["ctx"]["error"]))
     if kind == "string_unicode":
         return Mistake(path, "has characters that are none (half of a surrogate pair)")
-    if len(path) > 1:
+    if field == "parameters" and len(path) > 2:
+        return _mistake_in_parameter(path[:3], problem)
+    info = TaskDefinition.model_fields[field]
+    if len(path) > 1 and not any(isinstance(mark, Allowed) for mark in info.metadata):
         return Mistake(path, f"must be a text, found {found(problem['input'])}")
-    rule = allowed(TaskDefinition.model_fields[field])
+    rule = allowed(info)
+    return Mistake(path, f"must be {rule}, found {found(problem['input'])}")
+
+
+def _mistake_in_parameter(path: tuple[str, ...], problem: ErrorDetails) -> Mistake:
+    field = path[-1]
+    if field not in Parameter.model_fields:
+        known = list(Parameter.model_fields)
+        hint = meant(field, known, most=1) or f"; there are {', '.join(known)}"
+        return Mistake(path, f"a parameter has no such field{hint}")
+    if problem["type"] == "missing":
+        return Mistake(path, "is missing; every parameter has a name")
+    rule = allowed(Parameter.model_fields[field])
     return Mistake(path, f"must be {rule}, found {found(problem['input'])}")
 
 

@@ -1,21 +1,23 @@
-"""What to do with slots that are due, late or in each other's way. Pure.
+"""What to do with slots that are due or late. Pure.
 
 ``plan`` turns one due task into the rows to write: every slot between the cursor and the horizon
 ends in exactly one of them. ``settle`` does the same for rows that were queued by a leader that is
-no more. ``decide_start`` is asked at the very moment of starting.
+no more. What else is going on at the moment of starting is ``starting``'s business.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from gocron.core.states import Misfire, Overlap, RunState
+from gocron.core.jitter import jitter_of
+from gocron.core.states import Misfire, RunState, Trigger
 
 TINY = timedelta(microseconds=1)
+SECOND = timedelta(seconds=1)
 
 MOST_SLOTS = 120
 """On-time slots of one task that one round plans; the cursor stays at the rest."""
@@ -55,11 +57,22 @@ class DueTask:
     spec: str
     timezone: str
     misfire: str = Misfire.RUN_ONCE
+    misfire_grace: int | None = None
+    """Seconds; None: the installation's."""
+    catch_up_limit: int = 100
+    jitter: int = 0
+    """Seconds by which a run may begin later than its slot, but never after the next one."""
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    exclude_calendars: tuple[str, ...] = ()
+    require_calendars: tuple[str, ...] = ()
+    followed: bool = False
+    broken: str = ""
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A row to be inserted."""
+    """A row to be inserted; ``start_at`` None: at its slot."""
 
     task_id: int
     task_name: str
@@ -69,6 +82,9 @@ class PlannedRun:
     reason: str = ""
     missed_until: datetime | None = None
     missed_count: int | None = None
+    start_at: datetime | None = None
+    trigger: Trigger = Trigger.SCHEDULE
+    follow_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,17 +97,22 @@ class Plan:
 
 
 def plan(task: DueTask, slots: Slots, now: datetime, horizon: datetime, grace: timedelta) -> Plan:
-    """All slots from the cursor up to ``horizon``. Those older than ``grace`` are late and follow
-    the task's misfire policy; each of the others runs on its own."""
+    """All slots from the cursor up to ``horizon``. Those that should have begun more than ``grace``
+    ago are late and follow the task's misfire policy; each of the others runs on its own. If late
+    ones are caught up on, what is due with them is too: it must not be skipped for their sake."""
+    if task.misfire_grace is not None:
+        grace = timedelta(seconds=task.misfire_grace)
     if task.next_fire_at > horizon:
         return Plan(task, (), task.next_fire_at)
     runs: list[PlannedRun] = []
-    on_time_from = max(task.next_fire_at, now - grace)
+    on_time_from = max(task.next_fire_at, _first_on_time(task, slots, now - grace))
     if task.next_fire_at < on_time_from:
         late = MISFIRE.get(task.misfire, _run_once)  # a newer version may know more policies
         runs += late(task, slots, on_time_from - TINY)
+    caught_up = any(run.trigger is Trigger.CATCH_UP for run in runs)
+    trigger = Trigger.CATCH_UP if caught_up else Trigger.SCHEDULE
     on_time = slots.between(on_time_from - TINY, horizon, MOST_SLOTS)
-    runs += [_planned(task, slot) for slot in on_time]
+    runs += [_planned(task, slots, slot, trigger) for slot in on_time]
     last = on_time[-1] if on_time else max(on_time_from - TINY, task.next_fire_at)
     return Plan(task, tuple(runs), slots.next_after(last))
 
@@ -103,12 +124,13 @@ def missed_only(task: DueTask, slots: Slots, until: datetime, reason: str) -> li
         return []
     count = slots.count(task.next_fire_at - TINY, newest, MOST_COUNTED)
     words = f"{'at least ' if count >= MOST_COUNTED else ''}{count} slot{'s'[: count > 1]} missed"
+    first = slots.next_after(task.next_fire_at - TINY) or task.next_fire_at
     return [
         PlannedRun(
             task.id,
             task.name,
             task.revision,
-            task.next_fire_at,
+            first,
             RunState.MISSED,
             f"{words}: {reason}",
             newest,
@@ -125,17 +147,64 @@ def _run_once(task: DueTask, slots: Slots, until: datetime) -> list[PlannedRun]:
     older = missed_only(
         task, slots, newest - TINY, "nobody scheduled in time; the newest late slot runs instead"
     )
-    return [*older, _planned(task, newest)]
+    return [*older, _planned(task, slots, newest)]
+
+
+def _skip(task: DueTask, slots: Slots, until: datetime) -> list[PlannedRun]:
+    """None of them runs."""
+    return missed_only(task, slots, until, "nobody scheduled in time (misfire: skip)")
+
+
+def _run_all(task: DueTask, slots: Slots, until: datetime) -> list[PlannedRun]:
+    """All of them, the oldest first, up to the task's limit; the rest is recorded as missed."""
+    late = slots.between(task.next_fire_at - TINY, until, task.catch_up_limit)
+    runs = [_planned(task, slots, slot, Trigger.CATCH_UP) for slot in late]
+    rest = replace(task, next_fire_at=late[-1] + TINY) if late else task
+    return runs + missed_only(
+        rest,
+        slots,
+        until,
+        f"nobody scheduled in time, and at most {task.catch_up_limit} are caught up on",
+    )
 
 
 MISFIRE: dict[str, Callable[[DueTask, Slots, datetime], list[PlannedRun]]] = {
-    Misfire.RUN_ONCE: _run_once
+    Misfire.RUN_ONCE: _run_once,
+    Misfire.SKIP: _skip,
+    Misfire.RUN_ALL: _run_all,
 }
 """Policy for late slots -> the rows they become. A new policy is one function and one line."""
 
 
-def _planned(task: DueTask, slot: datetime) -> PlannedRun:
-    return PlannedRun(task.id, task.name, task.revision, slot)
+def _first_on_time(task: DueTask, slots: Slots, limit: datetime) -> datetime:
+    """``limit``, or the slot before it, if jitter has it begin after ``limit``."""
+    newest = slots.latest_at_or_before(limit - TINY) if task.jitter else None
+    return newest if newest is not None and _start_of(task, slots, newest) >= limit else limit
+
+
+def _start_of(task: DueTask, slots: Slots, slot: datetime) -> datetime:
+    """When the run of ``slot`` is to begin: with jitter later, but before the slot after it."""
+    if not task.jitter:
+        return slot
+    following = slots.next_after(slot)
+    most_s = task.jitter
+    if following is not None:
+        most_s = min(most_s, max(0, (following - slot) // SECOND - 1))
+    return slot + jitter_of(task.name, slot, most_s)
+
+
+def _planned(
+    task: DueTask, slots: Slots, slot: datetime, trigger: Trigger = Trigger.SCHEDULE
+) -> PlannedRun:
+    return PlannedRun(
+        task.id,
+        task.name,
+        task.revision,
+        slot,
+        start_at=_start_of(task, slots, slot),
+        trigger=trigger,
+        follow_up=task.followed,
+    )
 
 
 @dataclass(frozen=True)
@@ -145,45 +214,41 @@ class QueuedRun:
     id: int
     task_id: int
     scheduled: bool
-    """Whether a slot made it (and not a person)."""
+    """Whether its slot made it, for the first time: not a person, not a retry, and it was not told
+    to wait for others."""
     start_at: datetime
     cursor: datetime | None
     """The task's next slot without a row; None if it has none (or is gone)."""
+    misfire: str = Misfire.RUN_ONCE
+    misfire_grace: int | None = None
 
 
-def settle(runs: Iterable[QueuedRun], now: datetime, grace: timedelta) -> list[int]:
-    """Ids of queued runs that have become late beyond ``grace`` and must not start any more.
-
-    Policy ``run_once``: of a task's late slots only the newest runs, and not even that when the
-    cursor holds a newer late one. Manual runs are never too late.
-    """
+def settle(runs: Iterable[QueuedRun], now: datetime, grace: timedelta) -> dict[int, str]:
+    """Queued runs that have become late beyond their grace and must not start any more: id ->
+    reason. It is what the misfire policy says, as in ``plan``: ``run_once`` lets only the newest
+    late slot of a task run, and not even that when the cursor holds a newer late one."""
     late: dict[int, list[QueuedRun]] = defaultdict(list)
     for run in runs:
-        if run.scheduled and run.start_at < now - grace:
+        if run.scheduled and run.start_at < now - _grace_of(run, grace):
             late[run.task_id].append(run)
-    missed: list[int] = []
+    missed: dict[int, str] = {}
     for waiting in late.values():
         waiting.sort(key=lambda run: run.start_at)
-        cursor = waiting[-1].cursor
-        newer_is_late = cursor is not None and cursor < now - grace
-        missed += [run.id for run in (waiting if newer_is_late else waiting[:-1])]
+        newest = waiting[-1]
+        if newest.misfire == Misfire.RUN_ALL:
+            continue
+        if newest.misfire == Misfire.SKIP:
+            reason = "nobody started it in time (misfire: skip)"
+            missed |= dict.fromkeys((run.id for run in waiting), reason)
+            continue
+        limit = now - _grace_of(newest, grace)
+        newer_is_late = newest.cursor is not None and newest.cursor < limit
+        reason = "nobody started it in time; a newer slot runs instead"
+        missed |= dict.fromkeys(
+            (run.id for run in (waiting if newer_is_late else waiting[:-1])), reason
+        )
     return missed
 
 
-@dataclass(frozen=True)
-class Skip:
-    """A run does not start, and why."""
-
-    reason: str
-
-
-def decide_start(overlap: str, max_parallel: int, active: int) -> Skip | None:
-    """Whether a run may start while ``active`` runs of the same task go on; None means yes. A
-    policy that only a newer version knows is no permission."""
-    if active == 0:
-        return None
-    if overlap != Overlap.PARALLEL:
-        return Skip(f"the previous run is still going (overlap: {overlap})")
-    if max_parallel and active >= max_parallel:
-        return Skip(f"{active} runs are going, at most {max_parallel} may (overlap: parallel)")
-    return None
+def _grace_of(run: QueuedRun, grace: timedelta) -> timedelta:
+    return grace if run.misfire_grace is None else timedelta(seconds=run.misfire_grace)

@@ -43,10 +43,23 @@ _STATUS = {
 
 
 class Trigger(StrEnum):
-    """Why a run exists."""
+    """Why a run exists. A retry keeps the trigger of the run it repeats; its ``attempt`` grows."""
 
     SCHEDULE = "schedule"
+    CATCH_UP = "catch_up"
+    """A late slot of a task that wants all of them (misfire ``run_all``)."""
+    ELECTION = "election"
+    """``@reboot``: a node became leader."""
+    DEPENDENCY = "dependency"
     MANUAL = "manual"
+    BACKFILL = "backfill"
+
+
+BY_ITSELF = (Trigger.SCHEDULE, Trigger.CATCH_UP, Trigger.ELECTION, Trigger.DEPENDENCY)
+"""What a disabled task has none of; the others are somebody's explicit wish."""
+
+IN_ORDER = (Trigger.CATCH_UP, Trigger.BACKFILL)
+"""Several that are to be run one after the other."""
 
 
 class Protocol(StrEnum):
@@ -61,9 +74,38 @@ class Overlap(StrEnum):
 
     SKIP = "skip"
     PARALLEL = "parallel"
+    QUEUE = "queue"
+    """One waits for the end of the previous run, further ones are skipped."""
+    REPLACE = "replace"
+    """The previous run is stopped, then the new one starts."""
 
 
 class Misfire(StrEnum):
     """What happens to slots that could not run within the misfire grace."""
 
     RUN_ONCE = "run_once"
+    SKIP = "skip"
+    RUN_ALL = "run_all"
+
+
+class Backoff(StrEnum):
+    """How the time between retries develops."""
+
+    FIXED = "fixed"
+    EXPONENTIAL = "exponential"
+
+
+class OnLost(StrEnum):
+    """What happens when the node that ran it died; a command may have had its effect."""
+
+    FAIL = "fail"
+    RERUN = "rerun"
+
+
+class Need(StrEnum):
+    """What a dependent task needs of a parent."""
+
+    STRONG = "strong"
+    """It has to succeed."""
+    WEAK = "weak"
+    """It has to come to an end."""

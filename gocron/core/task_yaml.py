@@ -17,8 +17,9 @@ import yaml
 from gocron.allowed import found
 from gocron.core.task_entry import MOST_FIELDS, Blame, Broken, Entry, Path
 
-DEEPEST = 3
-"""Levels inside a task: field, name of a variable, and one more to say what is too deep."""
+DEEPEST = 4
+"""Levels inside a task: field, one of its parameters, the choices of that, and one more to say
+what is too deep."""
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where libyaml is at hand
 _NOTHING = re.compile(r"(~|null|Null|NULL)?")

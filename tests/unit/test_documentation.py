@@ -13,8 +13,11 @@ from gocron.allowed import allowed
 from gocron.config import FIELDS, KEYS, load
 from gocron.config_keys import SECRETS
 from gocron.config_sources import UNUSED_KEYS
+from gocron.core.chain import MOST_RERUNS
 from gocron.core.definition import NOT_YET, TaskDefinition
-from gocron.core.states import RunState
+from gocron.core.parameters import MOST_CHARACTERS, Parameter
+from gocron.core.starting import MOST_WAITING
+from gocron.core.states import Misfire, Overlap, RunState
 from tests.helpers.cluster import ROOT
 
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -41,6 +44,8 @@ def _default(field: FieldInfo) -> str:
         value = value.get_secret_value()
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value or (0 if value == 0 else ""))
 
 
@@ -84,7 +89,7 @@ def test_the_example_changes_nothing_as_it_is_and_with_all_lines_taken_in(tmp_pa
 
 def test_every_field_of_a_task_is_documented_as_it_is():
     rows = _rows(TASKS, 4)
-    assert list(rows) == list(TaskDefinition.model_fields)
+    assert set(rows) == set(TaskDefinition.model_fields)
     for name, field in TaskDefinition.model_fields.items():
         _name, rule, default, meaning = rows[name]
         assert rule == allowed(field)
@@ -110,5 +115,33 @@ def test_the_examples_of_files_can_be_imported():
     from gocron.core.task_files import Form, parse
 
     for form, language in ((Form.YAML, "yaml"), (Form.JSONL, "json")):
-        (example,) = re.findall(rf"```{language}\n(.*?)```", TASKS, re.DOTALL)
-        assert len(parse(example.encode(), "docs/tasks.md", form).definitions) == 2
+        examples = re.findall(rf"```{language}\n(.*?)```", TASKS, re.DOTALL)
+        assert examples
+        for example in examples:
+            assert len(parse(example.encode(), "docs/tasks.md", form).definitions) >= 2
+
+
+@pytest.mark.parametrize("policy", [Overlap, Misfire])
+def test_every_policy_is_explained_in_a_table_of_its_own(policy):
+    header = f"| `{policy.__name__.lower()}` | what"
+    table = TASKS[TASKS.index(header) :].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)[1:] == [*policy]
+
+
+def test_limits_that_are_told_are_those_of_the_code():
+    assert f"at most {MOST_RERUNS} times for a slot" in TASKS
+    assert f"never more than {MOST_WAITING}" in TASKS
+    assert f"A value has at most {MOST_CHARACTERS:,} characters" in TASKS
+
+
+def test_every_key_of_a_parameter_is_documented():
+    section = TASKS.partition("## Parameters")[2].partition("\n## ")[0]
+    assert set(_rows(section, 2)) == set(Parameter.model_fields)
+
+
+def test_sections_that_are_pointed_to_exist():
+    anchors = {
+        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^## (.*)$", TASKS, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]*)\)", TASKS)) <= anchors

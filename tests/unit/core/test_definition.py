@@ -69,6 +69,11 @@ def test_a_field_of_gocron_that_asks_for_nothing_is_passed_over(field):
         assert define(SHELL | {field: nothing}) == define(SHELL)
 
 
+def test_retries_are_supported_and_no_field_of_gocron_to_be_passed_over():
+    assert not {"retry_times", "retry_interval", "depends_on"} & set(NOT_YET)
+    assert not set(NOT_YET) & set(TaskDefinition.model_fields)
+
+
 def test_a_definition_is_frozen():
     with pytest.raises(ValueError, match="frozen"):
         define(SHELL).name = "b"
@@ -128,8 +133,7 @@ def test_the_zone_may_stand_in_the_spec():
         ({"protocol": "ftp"}, "protocol: must be shell or http, found 'ftp'"),
         ({"protocol": ["http"]}, "protocol: must be shell or http, found a list"),
         ({"protocol": True}, "protocol: must be shell or http, found true"),
-        ({"overlap": "wait"}, "overlap: must be skip or parallel, found 'wait'"),
-        ({"misfire": 1}, "misfire: must be run_once, found 1"),
+        ({"misfire": 1}, "misfire: must be run_once, skip or run_all, found 1"),
         ({"enabled": "perhaps"}, "enabled: must be true or false"),
         ({"status": 2}, "status: must be true or false"),
         ({"status": 1, "enabled": True}, "status: says the same as enabled"),
@@ -139,10 +143,11 @@ def test_the_zone_may_stand_in_the_spec():
         ({"max_parallel": 1001}, "max_parallel: must be a whole number from 0 to 1000"),
         ({"comand": "x"}, "comand: there is no such field; did you mean command?"),
         ({"xyzzy": "x"}, "xyzzy: there is no such field; there are name, spec,"),
-        ({"retry_times": 3}, "retry_times: is not supported by this version"),
-        ({"level": 2}, "level: is not supported by this version"),
+        ({"level": 2}, "level: is not supported by this version of gocron; say in depends_on"),
+        ({"dependency_task_id": "5"}, "dependency_task_id: is not supported by this version"),
+        ({"notify_type": 4}, "notify_type: is not supported by this version of gocron; leave it"),
         ({"spec": "61 * * * *"}, "spec: minute: '61' is out of the range 0-59"),
-        ({"spec": "x" * 300}, "spec: must be a text of 1 to 255 characters"),
+        ({"spec": "x" * 300}, "spec: must be a text of at most 255 characters"),
         ({"timezone": "Europe/Berln"}, "timezone: 'Europe/Berln' is not known"),
         ({"spec": "CRON_TZ=Mars/Base * * * * *"}, "spec: time zone: 'Mars/Base' is not known"),
     ],

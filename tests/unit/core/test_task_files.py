@@ -93,6 +93,48 @@ def test_yaml_values_are_taken_as_they_are_written_and_the_field_decides(written
         assert getattr(definition, field) == value
 
 
+def test_policies_are_read_from_both_forms_alike():
+    written = _yaml(
+        """
+tasks:
+  - name: load
+    spec: "@daily"
+    command: x
+    retry_times: 3
+    retry_on: failed, lost
+    exclude_calendars: [holidays, freeze]
+    starts_at: 2026-07-01T09:00
+    timezone: Europe/Berlin
+    parameters:
+      - {name: DAY, default: today}
+      - name: SIZE
+        type: choice
+        choices: small, large
+        default: small
+  - name: report
+    depends_on: {load: strong, check: weak}
+    command: x
+    misfire_grace:
+"""
+    )
+    load = {
+        "name": "load",
+        "spec": "@daily",
+        "command": "x",
+        "retry_times": 3,
+        "retry_on": ["failed", "lost"],
+        "exclude_calendars": "freeze, holidays",
+        "starts_at": "2026-07-01T07:00Z",
+        "timezone": "Europe/Berlin",
+        "parameters": [
+            {"name": "DAY", "default": "today"},
+            {"name": "SIZE", "type": "choice", "choices": ["small", "large"], "default": "small"},
+        ],
+    }
+    report = {"name": "report", "command": "x", "depends_on": {"load": "strong", "check": "weak"}}
+    assert written.definitions == _jsonl(load, report).definitions
+
+
 def test_a_default_stands_in_for_a_field_that_is_not_given():
     tasks = [TASK, TASK | {"name": "b", "timezone": "UTC"}, TASK | {"name": "c", "timezone": None}]
     found = _jsonl(*tasks, timezone="Asia/Tokyo")
@@ -153,6 +195,24 @@ def test_a_mistake_is_said_to_be_in_the_line_of_its_field():
     ]
 
 
+def test_a_mistake_inside_a_list_is_said_to_be_in_a_line_of_it():
+    text = """tasks:
+- name: a
+  spec: '@daily'
+  command: x
+  retry_on:
+  - failed
+  - cancelled
+  parameters:
+  - {name: DAY, default: x}
+  - {name: N, type: integer, default: x}
+"""
+    assert _mistakes(text, Form.YAML) == [
+        "line 5: retry_on: number 2: must be a list of failed, timeout and lost, found 'cancelled'",
+        "line 8: parameters: number 2: N: default: must be a whole number, found 'x'",
+    ]
+
+
 def test_an_alias_of_a_field_is_blamed_by_the_name_that_was_written():
     text = "tasks:\n- {name: a, spec: '@daily', command: x,\n   status: 7}\n"
     assert _mistakes(text, Form.YAML)[0].startswith("line 3: status: must be true or false")
@@ -182,7 +242,7 @@ def test_an_alias_of_a_field_is_blamed_by_the_name_that_was_written():
         ("tasks:\n- name: 'a\n", "not YAML: found unexpected end of stream"),
         ("tasks:\n- name: a\x01\n", "line 2: not YAML: control characters are not allowed"),
         ("tasks:\n\n- name: \x00\n", "line 3: not YAML: control characters are not allowed"),
-        ("tasks:\n- a: {b: {c: {d: 1}}}\n", "line 2: nested too deeply"),
+        ("tasks:\n- a: {b: {c: {d: {e: 1}}}}\n", "line 2: nested too deeply"),
         ("tasks:\n- [[[[[[1]]]]]]\n", "line 2: nested too deeply"),
     ],
 )
