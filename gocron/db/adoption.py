@@ -7,13 +7,13 @@ is starting a run just now has it locked, and the next round sees what came of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from gocron.core.firing import QueuedRun
-from gocron.core.states import RunState, Trigger
+from gocron.core.states import Misfire, RunState, Trigger
 from gocron.db.claims import Claimant, require_term
 from gocron.db.dialects import Dialect
 from gocron.db.engine import Database
@@ -27,7 +27,8 @@ def orphans(database: Database, claimant: Claimant) -> list[QueuedRun]:
     with database.read() as connection:
         found = connection.execute(
             text(
-                "SELECT r.id, r.task_id, r.trigger_kind, r.start_at, t.next_fire_at "
+                "SELECT r.id, r.task_id, r.trigger_kind, r.attempt, r.held_at, r.start_at, "
+                "t.next_fire_at, t.misfire, t.misfire_grace "
                 f"FROM {table('run')} r LEFT JOIN {table('task')} t ON t.id = r.task_id "
                 "WHERE r.state = :queued AND (r.owner_id IS NULL OR r.owner_id <> :node "
                 "OR r.term <> :term) ORDER BY r.id LIMIT 10000"
@@ -39,32 +40,37 @@ def orphans(database: Database, claimant: Claimant) -> list[QueuedRun]:
         QueuedRun(
             row.id,
             row.task_id,
-            row.trigger_kind == Trigger.SCHEDULE,
+            row.trigger_kind == Trigger.SCHEDULE and not row.attempt and row.held_at is None,
             database.dialect.instant(row.start_at),
             moment(row.next_fire_at),
+            row.misfire or Misfire.RUN_ONCE,
+            row.misfire_grace,
         )
         for row in found
     ]
 
 
 def adopt(
-    database: Database, claimant: Claimant, run_ids: Sequence[int], missed: Sequence[int]
+    database: Database, claimant: Claimant, run_ids: Sequence[int], missed: Mapping[int, str]
 ) -> int:
-    """Make queued runs ours, and write off those that have become too late. How many were
-    adopted. Raises ``TermOver``."""
+    """Make queued runs ours, and write off those that have become too late (id -> reason). How
+    many were adopted. Raises ``TermOver``."""
 
     def work(connection: Connection) -> int:
         require_term(connection, claimant.term)
         dialect = database.dialect
-        if missed:
+        for reason in sorted(set(missed.values())):
             update_by_id(
                 connection,
                 dialect,
-                missed,
-                f"state = :missed, finished_at = {dialect.clock}, "
-                "reason = 'nobody started it in time; a newer slot runs instead'",
+                sorted(run_id for run_id, why in missed.items() if why == reason),
+                f"state = :missed, finished_at = {dialect.clock}, reason = :reason",
                 "t.state = :queued",
-                {"missed": RunState.MISSED, "queued": RunState.QUEUED},
+                {
+                    "missed": RunState.MISSED,
+                    "queued": RunState.QUEUED,
+                    "reason": reason,
+                },
             )
         free = _lock_queued(connection, dialect, run_ids) if run_ids else []
         if not free:

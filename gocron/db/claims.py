@@ -8,7 +8,7 @@ is durable before the cursor has moved, so a crash at any point forgets nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from gocron.clock import DatabaseClock, boottime
 from gocron.core.firing import DueTask, Plan, PlannedRun
-from gocron.core.states import RunState, Trigger
+from gocron.core.states import RunState
 from gocron.db.dialects import Columns, Dialect
 from gocron.db.engine import Database
 from gocron.db.lock import LOCK_NAME
@@ -36,6 +36,9 @@ ROWS: Columns = {
     "reason": "text",
     "missed_until": "time",
     "missed_count": "int",
+    "start_at": "time",
+    "trigger_kind": "text",
+    "follow_up": "int",
 }
 
 
@@ -51,11 +54,22 @@ class Claimant:
     term: int
 
 
+DUE_COLUMNS = (
+    "id, name, revision, next_fire_at, spec, timezone, misfire, misfire_grace, catch_up_limit, "
+    "jitter, starts_at, ends_at, exclude_calendars, require_calendars, followed, broken"
+)
+
+
 def due(
-    database: Database, clock: DatabaseClock, ahead_s: float, after: tuple[datetime, int] | None
+    database: Database,
+    clock: DatabaseClock,
+    ahead_s: float,
+    after: tuple[datetime, int] | None,
+    paused_tags: Sequence[str] = (),
 ) -> list[DueTask]:
     """A page of enabled tasks whose cursor lies before the database's now + ``ahead_s`` seconds,
-    oldest first, continuing behind ``after`` (cursor, id). Feeds ``clock`` as it goes."""
+    oldest first, continuing behind ``after`` (cursor, id), without those that are paused. Feeds
+    ``clock`` as it goes."""
     dialect = database.dialect
     page = "" if after is None else (
         # The first condition says nothing new, but an index can jump there.
@@ -72,10 +86,13 @@ def due(
         }
         if after is not None:
             values |= {"cursor": dialect.time(after[0]), "id": after[1]}
+        for number, tag in enumerate(paused_tags):
+            page += f"AND tag <> :tag{number} "
+            values[f"tag{number}"] = tag
         found = connection.execute(
             text(
-                "SELECT id, name, revision, next_fire_at, spec, timezone, misfire "
-                f"FROM {table('task')} WHERE enabled = :yes AND next_fire_at <= :horizon {page}"
+                f"SELECT {DUE_COLUMNS} FROM {table('task')} "
+                f"WHERE enabled = :yes AND next_fire_at <= :horizon {page}"
                 "ORDER BY next_fire_at, id LIMIT :limit"
             ),
             values,
@@ -89,6 +106,15 @@ def due(
             row.spec,
             row.timezone,
             row.misfire,
+            row.misfire_grace,
+            row.catch_up_limit,
+            row.jitter,
+            dialect.read_time(row.starts_at),
+            dialect.read_time(row.ends_at),
+            tuple(dialect.read_json(row.exclude_calendars) or ()),
+            tuple(dialect.read_json(row.require_calendars) or ()),
+            bool(row.followed),
+            row.broken,
         )
         for row in found
     ]
@@ -197,6 +223,9 @@ def pack_runs(dialect: Dialect, runs: Iterable[PlannedRun]) -> str:
                 run.reason,
                 run.missed_until,
                 run.missed_count,
+                run.start_at or run.scheduled_at,
+                run.trigger,
+                int(run.follow_up),
             )
             for run in runs
         ),
@@ -213,24 +242,40 @@ def insert_rows(
             f"INSERT INTO {table('run')} (task_id, task_name, scheduled_at, attempt, "
             "start_at, trigger_kind, triggered_by, state, reason, owner_id, term, revision, "
             "created_at, finished_at, missed_until, missed_count, output_bytes, "
-            "stop_requested_by) "
+            "stop_requested_by, follow_up) "
             f"SELECT r.task_id, r.task_name, r.scheduled_at, 0, "
             # A late slot begins its life now: whoever looks at the row later must not judge
             # again whether it is too late.
-            f"CASE WHEN r.scheduled_at < {clock} THEN {clock} ELSE r.scheduled_at END, "
-            ":trigger, '', r.state, r.reason, "
+            f"CASE WHEN r.start_at < {clock} THEN {clock} ELSE r.start_at END, "
+            "r.trigger_kind, '', r.state, r.reason, "
             f"CASE WHEN r.state = :queued THEN {dialect.as_int(':owner')} END, "
             f"{dialect.as_int(':term')}, r.revision, {clock}, "
             f"CASE WHEN r.state <> :queued THEN {clock} END, "
-            f"r.missed_until, r.missed_count, 0, '' "
+            "r.missed_until, r.missed_count, 0, '', r.follow_up = 1 "
             f"FROM {dialect.unpack(ROWS, 'rows', 'r')} WHERE 1 = 1"
             f"{dialect.ignore_conflicts(table('run'), 'attempt')}"
         ),
         {
             "rows": rows,
-            "trigger": Trigger.SCHEDULE,
             "queued": RunState.QUEUED,
             "owner": claimant.node_id if claimant else None,
             "term": claimant.term if claimant else None,
         },
     )
+
+
+def mark_broken(database: Database, broken: Mapping[tuple[int, int], str]) -> None:
+    """(Task, revision) -> why it cannot be scheduled any more, or "" if it can again. Shown to
+    people; nothing of it decides about anything."""
+
+    def work(connection: Connection) -> None:
+        for (task_id, revision), reason in sorted(broken.items()):
+            connection.execute(
+                text(
+                    f"UPDATE {table('task')} SET broken = :reason "
+                    "WHERE id = :id AND revision = :revision"
+                ),
+                {"reason": reason[:512], "id": task_id, "revision": revision},
+            )
+
+    database.transact(work)

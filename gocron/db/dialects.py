@@ -107,6 +107,10 @@ class Dialect:
         """SQL: a parameter that may be NULL, typed as a number."""
         return f"CAST({parameter} AS INTEGER)"
 
+    def as_json(self, expression: str) -> str:
+        """SQL: a text as the value of a JSON column."""
+        return expression
+
     def ignore_conflicts(self, target: str, column: str) -> str:
         """SQL: end of an INSERT that leaves rows alone which are there already."""
         return " ON CONFLICT DO NOTHING"
@@ -189,6 +193,10 @@ class PostgreSQL(Dialect):
             f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_S * 1000}; "
             f"SET LOCAL statement_timeout = {STATEMENT_S * 1000}"
         )
+
+    def as_json(self, expression: str) -> str:
+        """``json``."""
+        return f"CAST({expression} AS json)"
 
     def as_int(self, parameter: str) -> str:
         """bigint."""

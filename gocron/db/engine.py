@@ -251,7 +251,8 @@ def _code(error: BaseException) -> str | int | None:
     """PostgreSQL's SQLSTATE or MySQL's number."""
     if not isinstance(error, DBAPIError) or error.orig is None:
         return None
-    return getattr(error.orig, "pgcode", None) or (error.orig.args or (None,))[0]
+    code: str | int | None = getattr(error.orig, "pgcode", None)
+    return code or (error.orig.args or (None,))[0]
 
 
 def describe(error: BaseException) -> str:

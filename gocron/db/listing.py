@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
+from gocron.db import task_rows
 from gocron.db.engine import Database
 from gocron.db.models import Task, User
 from gocron.errors import NotFound
@@ -16,7 +17,7 @@ PAGE = 500
 
 TASK = Task.__table__
 
-ALL = tuple(TASK.columns)
+ALL = tuple(task_rows.COLUMNS)
 
 BRIEF = tuple(
     TASK.c[name]
@@ -55,7 +56,7 @@ def find_task(database: Database, word: str) -> Row[Any]:
     if word.isascii() and word.isdigit() and len(word) <= 18:
         same |= TASK.c.id == int(word)
     with database.read() as connection:
-        found = connection.execute(select(TASK).where(same).order_by(TASK.c.id)).all()
+        found = connection.execute(select(*ALL).where(same).order_by(TASK.c.id)).all()
     if not found:
         raise NotFound(f"there is no task {word!r}; `gocron task list` shows all of them")
     if len(found) > 1:

@@ -18,12 +18,15 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
+    text,
     true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column
 
+from gocron.core.policies import DEFAULT_RETRY_ON
 from gocron.db.naming import table
-from gocron.db.types import BigKey, LongText, UtcDateTime
+from gocron.db.types import BigKey, JsonOr, LongText, UtcDateTime
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -44,6 +47,11 @@ OPTIONS = PLAIN_OPTIONS | {"sqlite_autoincrement": True}
 """For tables with generated keys: a key is never given out twice."""
 
 
+ZERO = text("0")
+EMPTY = text("''")
+"""What the database fills in for a version that does not know the column yet."""
+
+
 class Base(DeclarativeBase):
     """Base of all models."""
 
@@ -54,11 +62,17 @@ class Task(Base):
     """A definition: when, what, with which policies.
 
     ``next_fire_at`` is the cursor: the next slot that has no row in ``run`` yet. ``revision``
-    grows with every change of the definition.
+    grows with every change of the definition. ``followed``: something may have to happen after its
+    runs (retries, dependent tasks). ``broken``: why it cannot be scheduled, empty if it can.
+    ``depends_on`` is what was said; ``TaskDependency`` has the same with ids.
     """
 
     __tablename__ = table("task")
-    __table_args__ = (Index(None, "enabled", "next_fire_at", "id"), OPTIONS)
+    __table_args__ = (
+        Index(None, "enabled", "next_fire_at", "id"),
+        Index(None, "concurrency_group"),
+        OPTIONS,
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     name: Mapped[str] = mapped_column(String(128), unique=True)
@@ -78,6 +92,29 @@ class Task(Base):
     overlap: Mapped[str] = mapped_column(String(16), default="skip")
     max_parallel: Mapped[int] = mapped_column(Integer, default=0)
     misfire: Mapped[str] = mapped_column(String(16), default="run_once")
+    misfire_grace: Mapped[int | None] = mapped_column(Integer)
+    catch_up_limit: Mapped[int] = mapped_column(Integer, default=100, server_default=text("100"))
+    starts_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    jitter: Mapped[int] = mapped_column(Integer, default=0, server_default=ZERO)
+    exclude_calendars: Mapped[list[str]] = mapped_column(JsonOr(list), nullable=True)
+    require_calendars: Mapped[list[str]] = mapped_column(JsonOr(list), nullable=True)
+    group: Mapped[str] = mapped_column(
+        "concurrency_group", String(64), default="", server_default=EMPTY
+    )
+    priority: Mapped[int] = mapped_column(Integer, default=0, server_default=ZERO)
+    retry_times: Mapped[int] = mapped_column(Integer, default=0, server_default=ZERO)
+    retry_interval: Mapped[int] = mapped_column(Integer, default=0, server_default=ZERO)
+    retry_backoff: Mapped[str] = mapped_column(String(16), default="fixed", server_default="fixed")
+    retry_jitter: Mapped[int] = mapped_column(Integer, default=0, server_default=ZERO)
+    retry_on: Mapped[list[str]] = mapped_column(
+        JsonOr(lambda: list(DEFAULT_RETRY_ON)), nullable=True
+    )
+    on_lost: Mapped[str] = mapped_column(String(16), default="fail", server_default="fail")
+    depends_on: Mapped[dict[str, str]] = mapped_column(JsonOr(dict), nullable=True)
+    parameters: Mapped[list[dict[str, object]]] = mapped_column(JsonOr(list), nullable=True)
+    followed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    broken: Mapped[str] = mapped_column(String(512), default="", server_default=EMPTY)
     tag: Mapped[str] = mapped_column(String(64), default="", index=True)
     remark: Mapped[str] = mapped_column(LongText, default="")
     enabled: Mapped[bool] = mapped_column(Boolean, default=True)
@@ -89,13 +126,20 @@ class Task(Base):
 
 class Run(Base):
     """What became of a slot, or of a manual trigger. ``(task_id, scheduled_at, attempt)`` is
-    unique: whoever inserts the row has the slot, nobody else ever will."""
+    unique: whoever inserts the row has the slot, nobody else ever will.
+
+    ``held_at``: since when it waits for others to end (overlap, group, pause). ``follow_up``: once
+    it has ended, the leader has yet to see what comes after it. ``generation`` grows when a chain
+    is run again from a point of it. ``parents`` are the runs that it came after.
+    """
 
     __tablename__ = table("run")
     __table_args__ = (
         UniqueConstraint("task_id", "scheduled_at", "attempt"),
         Index(None, "state", "owner_id", "id"),
         Index(None, "scheduled_at"),
+        Index(None, "follow_up", "id"),
+        Index(None, "backfill_id"),
         OPTIONS,
     )
 
@@ -121,6 +165,12 @@ class Run(Base):
     output_bytes: Mapped[int] = mapped_column(BigInteger, default=0)
     stop_requested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     stop_requested_by: Mapped[str] = mapped_column(String(64), default="")
+    held_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    follow_up: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    generation: Mapped[int] = mapped_column(Integer, default=0, server_default=ZERO)
+    parents: Mapped[list[dict[str, object]]] = mapped_column(JsonOr(list), nullable=True)
+    parameters: Mapped[dict[str, object]] = mapped_column(JsonOr(dict), nullable=True)
+    backfill_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class RunOutput(Base):
@@ -132,6 +182,76 @@ class RunOutput(Base):
     run_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     content: Mapped[str] = mapped_column(LongText)
+
+
+class TaskDependency(Base):
+    """``task_id`` runs after ``parent_id``."""
+
+    __tablename__ = table("task_dependency")
+    __table_args__ = (Index(None, "parent_id"), PLAIN_OPTIONS)
+
+    task_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    parent_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    need: Mapped[str] = mapped_column(String(16))
+
+
+class Calendar(Base):
+    """A named set of days, as a sorted list of ISO dates."""
+
+    __tablename__ = table("calendar")
+    __table_args__ = (OPTIONS,)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), unique=True)
+    days: Mapped[str] = deferred(mapped_column(LongText, nullable=False))
+    day_count: Mapped[int] = mapped_column(Integer)
+    remark: Mapped[str] = mapped_column(String(512), default="")
+    revision: Mapped[int] = mapped_column(Integer, default=1)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ConcurrencyGroup(Base):
+    """At most ``max_running`` runs of the tasks of this group at once, on all nodes together."""
+
+    __tablename__ = table("concurrency_group")
+    __table_args__ = (OPTIONS,)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), unique=True)
+    max_running: Mapped[int] = mapped_column(Integer)
+    remark: Mapped[str] = mapped_column(String(512), default="")
+
+
+class Pause(Base):
+    """While it is in force nothing is started by itself: of tasks with this ``tag``, of all if
+    that is empty. ``until`` None: until somebody resumes."""
+
+    __tablename__ = table("pause")
+    __table_args__ = (OPTIONS,)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    tag: Mapped[str] = mapped_column(String(64), unique=True)
+    reason: Mapped[str] = mapped_column(String(256))
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_by: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Backfill(Base):
+    """Runs of past slots that somebody asked for, at most ``parallel`` of them at once."""
+
+    __tablename__ = table("backfill")
+    __table_args__ = (OPTIONS,)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    task_name: Mapped[str] = mapped_column(String(128))
+    first_slot: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_slot: Mapped[datetime] = mapped_column(UtcDateTime)
+    slots: Mapped[int] = mapped_column(Integer)
+    parallel: Mapped[int] = mapped_column(Integer)
+    created_by: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Node(Base):

@@ -6,8 +6,8 @@ so a page costs the same wherever it is, and nothing is counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
@@ -54,6 +54,11 @@ class RunFacts:
     output_bytes: int
     stop_requested_at: datetime | None
     stop_requested_by: str
+    held_at: datetime | None = None
+    generation: int = 0
+    parents: Sequence[Mapping[str, Any]] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    backfill_id: int | None = None
 
     @property
     def duration(self) -> timedelta | None:
@@ -117,6 +122,11 @@ _COLUMNS = (
     Run.output_bytes,
     Run.stop_requested_at,
     Run.stop_requested_by,
+    Run.held_at,
+    Run.generation,
+    Run.parents,
+    Run.parameters,
+    Run.backfill_id,
 )
 
 

@@ -1,24 +1,21 @@
-"""What a node's runner does with its runs: load, start, skip, hand back, finish.
+"""What a node's runner does with its runs: load, hand back, finish. Starting is in ``starts``.
 
 Every change is a compare-and-set on state and owner: whoever comes second changes nothing.
-A start is also fenced by the node's incarnation, so a runner that was left over from an earlier
-life of the node (stopped, then resumed) cannot start anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
 
-from gocron.core.identity import Identity
-from gocron.core.states import RunState, Trigger
+from gocron.core.parameters import Value
+from gocron.core.states import IN_ORDER, RunState, Trigger
 from gocron.db.dialects import Columns, Dialect
 from gocron.db.engine import Database
-from gocron.db.lock import LOCK_NAME
 from gocron.db.naming import table
 from gocron.db.run_rows import IDS, pack_ids, update_by_id
 
@@ -43,6 +40,7 @@ class QueuedWork:
     start_at: datetime
     attempt: int
     scheduled: bool
+    """Whether its slot made it, for the first time."""
     term: int
     revision: int
     protocol: str
@@ -58,6 +56,28 @@ class QueuedWork:
     timeout: int
     overlap: str
     max_parallel: int
+    trigger: str = Trigger.SCHEDULE
+    group: str = ""
+    priority: int = 0
+    tag: str = ""
+    misfire_grace: int | None = None
+    jitter: int = 0
+    followed: bool = False
+    reason: str = ""
+    """What it waits for, as the database shows it."""
+    held: bool = False
+    """It waits for others and keeps its turn."""
+    blocker: str = ""
+    """What it was found to wait for here."""
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    parents: Sequence[Mapping[str, Any]] = ()
+    backfill_id: int | None = None
+    backfill_parallel: int = 1
+
+    @property
+    def in_order(self) -> bool:
+        """Whether it is one of several that are to be caught up on, one after the other."""
+        return self.trigger in IN_ORDER
 
 
 @dataclass(frozen=True)
@@ -76,15 +96,22 @@ MOST_QUEUED = 20_000
 
 
 def queued_ids(database: Database, node_id: int) -> list[int]:
-    """Ids of the queued runs that this node owns, the next ones first, at most ``MOST_QUEUED``."""
+    """Ids of the queued runs that this node owns, the next ones first, what is caught up on after
+    all others; at most ``MOST_QUEUED``."""
     with database.read() as connection:
         return list(
             connection.execute(
                 text(
                     f"SELECT id FROM {table('run')} WHERE state = :queued AND owner_id = :node "
-                    f"ORDER BY start_at, id LIMIT {MOST_QUEUED}"
+                    "ORDER BY CASE WHEN trigger_kind IN (:late, :backfill) THEN 1 ELSE 0 END, "
+                    f"start_at, scheduled_at, id LIMIT {MOST_QUEUED}"
                 ),
-                {"queued": RunState.QUEUED, "node": node_id},
+                {
+                    "queued": RunState.QUEUED,
+                    "node": node_id,
+                    "late": Trigger.CATCH_UP,
+                    "backfill": Trigger.BACKFILL,
+                },
             ).scalars()
         )
 
@@ -92,7 +119,9 @@ def queued_ids(database: Database, node_id: int) -> list[int]:
 WORK_COLUMNS = (
     "protocol, t.command, t.working_dir, t.environment, t.http_method, t.http_headers, "
     "t.http_body, t.http_statuses, t.http_verify_tls, t.success_pattern, t.timeout, t.overlap, "
-    "t.max_parallel"
+    "t.max_parallel, t.concurrency_group, t.priority, t.tag, t.misfire_grace, t.jitter, "
+    "t.followed, t.parameters AS declared, r.parameters, r.parents, r.reason, r.held_at, "
+    "r.backfill_id, b.parallel AS backfill_parallel"
 )
 
 
@@ -108,6 +137,7 @@ def load(database: Database, node_id: int, run_ids: Sequence[int]) -> list[Queue
                 f"{WORK_COLUMNS} FROM {dialect.unpack(IDS, 'ids', 'i')} "
                 f"{dialect.straight_join} {table('run')} r ON r.id = i.id "
                 f"{dialect.straight_join} {table('task')} t ON t.id = r.task_id "
+                f"LEFT JOIN {table('backfill')} b ON b.id = r.backfill_id "
                 "WHERE r.state = :queued AND r.owner_id = :node"
             ),
             {"ids": pack_ids(dialect, run_ids), "queued": RunState.QUEUED, "node": node_id},
@@ -116,6 +146,11 @@ def load(database: Database, node_id: int, run_ids: Sequence[int]) -> list[Queue
 
 
 def _work(dialect: Dialect, row: dict[str, Any]) -> QueuedWork:
+    declared = dialect.read_json(row.pop("declared")) or ()
+    given = dialect.read_json(row["parameters"])
+    if given is None:  # nobody was asked: a slot
+        given = {p["name"]: p["default"] for p in declared if p["default"] is not None}
+    trigger = row.pop("trigger_kind")
     return QueuedWork(
         **row
         | {
@@ -125,119 +160,16 @@ def _work(dialect: Dialect, row: dict[str, Any]) -> QueuedWork:
             "http_headers": dialect.read_json(row["http_headers"]),
             "http_verify_tls": bool(row["http_verify_tls"]),
             "term": row["term"] or 0,
-            "scheduled": row.pop("trigger_kind") == Trigger.SCHEDULE,
+            "trigger": trigger,
+            "scheduled": trigger == Trigger.SCHEDULE and not row["attempt"],
+            "group": row.pop("concurrency_group"),
+            "followed": bool(row["followed"]),
+            "held": row.pop("held_at") is not None,
+            "parameters": given,
+            "parents": dialect.read_json(row["parents"]) or (),
+            "backfill_parallel": row["backfill_parallel"] or 1,
         }
     )
-
-
-def running_elsewhere(connection: Connection, node_id: int) -> dict[int, int]:
-    """Task id -> how many of its runs are running on other nodes."""
-    found = connection.execute(
-        text(
-            f"SELECT task_id, COUNT(*) AS n FROM {table('run')} "
-            "WHERE state = :running AND owner_id <> :node GROUP BY task_id"
-        ),
-        {"running": RunState.RUNNING, "node": node_id},
-    )
-    return {row.task_id: row.n for row in found}
-
-
-Refusal = Callable[[QueuedWork], str | None]
-"""Asked for each run, in order, whether it must not start now; the reason if so."""
-
-
-def start(
-    connection: Connection,
-    dialect: Dialect,
-    me: Identity,
-    works: Sequence[QueuedWork],
-    refusal: Refusal = lambda _work: None,
-) -> list[QueuedWork]:
-    """``queued`` -> ``running`` (or ``skipped``) for runs that are still ours; those that are
-    running now, each once, with the term they are run under.
-
-    The rows are locked first, so ``refusal`` is asked only about runs that do exist: one that was
-    withdrawn by an edit must not count as the one that another has to wait for. And what is
-    returned is exactly what was changed: not every server can return the rows of an UPDATE.
-    """
-    terms = _lock_startable(connection, dialect, me, works)
-    chosen: dict[int, QueuedWork] = {}
-    skipped: dict[int, str] = {}
-    for work in works:
-        if work.id in terms and work.id not in chosen and work.id not in skipped:
-            reason = refusal(work)
-            if reason is None:
-                chosen[work.id] = replace(work, term=terms[work.id])
-            else:
-                skipped[work.id] = reason
-    skip(connection, dialect, me.id, skipped)
-    if chosen:
-        connection.execute(
-            text(
-                dialect.update_from(
-                    table("run"),
-                    dialect.unpack(IDS, "ids", "i"),
-                    "t.id = i.id",
-                    f"state = :running, started_at = {dialect.clock}, "
-                    + dialect.assign("revision", source="i"),
-                )
-            ),
-            {
-                "ids": dialect.pack(IDS, sorted((w.id, w.revision) for w in chosen.values())),
-                "running": RunState.RUNNING,
-            },
-        )
-    return list(chosen.values())
-
-
-def _lock_startable(
-    connection: Connection, dialect: Dialect, me: Identity, works: Sequence[QueuedWork]
-) -> dict[int, int]:
-    """Id -> term of the runs that may start: queued, owned by this node in this incarnation,
-    claimed or adopted under the present term, and loaded with the definition that is in force.
-    What somebody else has locked is passed over, and looked at again."""
-    matched = connection.execute(
-        text(
-            f"SELECT t.id, t.term FROM {dialect.unpack(IDS, 'ids', 'i')} "
-            f"{dialect.straight_join} {table('run')} t{dialect.by_key} ON t.id = i.id "
-            "WHERE t.state = :queued AND t.owner_id = :node AND EXISTS (SELECT 1 FROM "
-            f"{table('node')} n WHERE n.id = :node AND n.incarnation = :incarnation) "
-            f"AND EXISTS (SELECT 1 FROM {table('scheduler_lock')} l "
-            "WHERE l.lock_name = :lock AND l.term = t.term) "
-            f"AND EXISTS (SELECT 1 FROM {table('task')} k "
-            "WHERE k.id = t.task_id AND k.revision = i.revision) "
-            f"ORDER BY t.id{dialect.skip_locked_of('t')}"
-        ),
-        {
-            "ids": dialect.pack(IDS, sorted({(work.id, work.revision) for work in works})),
-            "queued": RunState.QUEUED,
-            "node": me.id,
-            "incarnation": me.incarnation,
-            "lock": LOCK_NAME,
-        },
-    )
-    return {row.id: row.term for row in matched}
-
-
-def skip(connection: Connection, dialect: Dialect, node_id: int, skipped: dict[int, str]) -> None:
-    """``queued`` -> ``skipped`` for runs that are still ours, each with its reason."""
-    by_reason: dict[str, list[int]] = {}
-    for run_id, reason in skipped.items():
-        by_reason.setdefault(reason, []).append(run_id)
-    for reason, run_ids in by_reason.items():
-        update_by_id(
-            connection,
-            dialect,
-            run_ids,
-            f"state = :skipped, reason = :reason, finished_at = {dialect.clock}",
-            "t.state = :queued AND t.owner_id = :node",
-            {
-                "skipped": RunState.SKIPPED,
-                "queued": RunState.QUEUED,
-                "reason": reason,
-                "node": node_id,
-            },
-        )
 
 
 def hand_back(database: Database, node_id: int, run_ids: Sequence[int]) -> None:

@@ -33,9 +33,17 @@ def create_index(name: str, *columns: str) -> None:
         op.create_index(index, full, list(columns))
 
 
-def insert_unless_there(name: str, key: str, **values: Any) -> None:
+def add_column(name: str, column: sa.Column[Any]) -> None:
+    """Add ``column`` to the table ``name`` unless it is there. It has to be nullable or to have a
+    server default: an older node goes on inserting rows without it."""
+    there = {found["name"] for found in sa.inspect(op.get_bind()).get_columns(table(name))}
+    if column.name not in there:
+        op.add_column(table(name), column)
+
+
+def insert_unless_there(table_name: str, key: str, /, **values: Any) -> None:
     """Insert one row unless one with the same ``key`` column is there."""
-    target = sa.table(table(name), *(sa.column(column) for column in values))
+    target = sa.table(table(table_name), *(sa.column(column) for column in values))
     bind = op.get_bind()
     there = sa.select(target.c[key]).where(target.c[key] == values[key])
     if bind.execute(there).first() is None:

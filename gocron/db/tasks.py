@@ -8,7 +8,7 @@ nothing vanishes with an edit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,23 +18,16 @@ from sqlalchemy import Connection, Row, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from gocron.core.definition import TaskDefinition
-from gocron.core.firing import DueTask, missed_only
-from gocron.core.states import RunState, Trigger
-from gocron.core.timetable import parse
-from gocron.db import audit
+from gocron.core.parameters import Parameter, values_for
+from gocron.core.states import BY_ITSELF, RunState, Trigger
+from gocron.db import audit, calendars, references, task_rows
 from gocron.db.audit import Actor
-from gocron.db.claims import insert_rows, pack_runs
-from gocron.db.dialects import Dialect
 from gocron.db.engine import Database
 from gocron.db.models import Run, Task
 from gocron.db.naming import table
-from gocron.errors import Conflict, InvalidTask, NotFound
+from gocron.errors import Conflict, InvalidSchedule, InvalidTask, NotFound
 
 INSERT_PAGE = 1000
-
-TASK = Task.__table__
-
-SCHEDULED = (Trigger.SCHEDULE,)
 
 CHANGE_PAGE = 50
 """Tasks that are changed in one transaction, and locked as long as it takes: 50 to 100 ms."""
@@ -57,10 +50,15 @@ def create(database: Database, definition: TaskDefinition, actor: Actor) -> int:
 
     def work(connection: Connection) -> int:
         _require_free_name(connection, definition.name, None)
+        days = references.require(connection, [definition])
         now = database.dialect.now(connection)
-        values = row_of(definition, now)
+        cursor = task_rows.first_slot(definition, days, now) if definition.enabled else None
+        values = task_rows.columns_of(definition, cursor, now)
         key = connection.execute(insert(Task).values(**values)).inserted_primary_key
         assert key is not None
+        if definition.depends_on:
+            references.store(connection, {definition.name: definition.depends_on})
+        references.confirm(connection, [definition], days)
         audit.record(connection, database.dialect, actor, "task.create", definition.name)
         return int(key[0])
 
@@ -73,19 +71,32 @@ def create_many(database: Database, definitions: Sequence[TaskDefinition], actor
     names = [definition.name for definition in definitions]
     with database.read() as connection:
         now = database.dialect.now(connection)
+        days = calendars.everything(connection)
     # Seconds of work with many tasks: done before anything is locked.
-    cursors = [_first_cursor(definition, now) for definition in definitions]
+    cursors = [
+        task_rows.first_slot(definition, days, now)
+        if definition.enabled and days.keys() >= {*task_rows.names_of_calendars(definition)}
+        else None
+        for definition in definitions
+    ]
 
     def work(connection: Connection) -> int:
         taken = _taken(connection, names)
         if taken:
             raise NamesTaken(taken)
+        references.require(connection, definitions)
         for start in range(0, len(definitions), INSERT_PAGE):
             page = slice(start, start + INSERT_PAGE)
             rows = zip(definitions[page], cursors[page], strict=True)
             connection.execute(
-                insert(Task), [_columns(definition, cursor, now) for definition, cursor in rows]
+                insert(Task),
+                [
+                    task_rows.by_column(task_rows.columns_of(definition, cursor, now))
+                    for definition, cursor in rows
+                ],
             )
+        references.store(connection, {d.name: d.depends_on for d in definitions if d.depends_on})
+        references.confirm(connection, definitions, days)
         audit.record(
             connection, database.dialect, actor, "task.import", f"{len(definitions)} tasks"
         )
@@ -107,7 +118,9 @@ def edit(
 
     def work(connection: Connection) -> None:
         dialect = database.dialect
-        old = _lock(connection, task_id)
+        named = connection.execute(select(Task.name).where(Task.id == task_id)).scalar_one_or_none()
+        references.hold(connection, [definition], renamed=named != definition.name)
+        old = task_rows.lock(connection, task_id)
         if old is None:
             raise NotFound(f"there is no task {task_id} (any more)")
         if expected_revision is not None and old.revision != expected_revision:
@@ -116,19 +129,24 @@ def edit(
                 "load it again, then repeat your change"
             )
         _require_free_name(connection, definition.name, task_id)
+        if definition.name != old.name:
+            references.rename(connection, task_id, old.name, definition.name)
+        days = references.require(connection, [definition])
         now = dialect.now(connection)
-        values = row_of(definition, now)
+        values = task_rows.columns_of(definition, None, now)
         del values["created_at"]
         values["revision"] = old.revision + 1
+        values["followed"] |= references.has_children(connection, task_id)
+        why = "the task was changed" if definition.enabled else "the task was disabled"
+        task_rows.settle_and_withdraw(connection, dialect, old, now, why)
         if definition.enabled:
-            _settle_and_withdraw(connection, dialect, old, now, "the task was changed")
-            values["next_fire_at"] = _cursor(
-                connection, task_id, definition.spec, definition.timezone, now
-            )
+            values["next_fire_at"] = task_rows.cursor(connection, task_id, definition, days, now)
         else:
-            _settle_and_withdraw(connection, dialect, old, now, "the task was disabled")
-            _cancel_waiting(connection, dialect, task_id, "the task was disabled", SCHEDULED)
+            task_rows.cancel_waiting(connection, dialect, task_id, why, BY_ITSELF)
         connection.execute(update(Task).where(Task.id == task_id).values(**values))
+        if definition.depends_on or old.depends_on:
+            references.store(connection, {definition.name: definition.depends_on})
+        references.confirm(connection, [definition], days)
         audit.record(
             connection,
             dialect,
@@ -150,49 +168,68 @@ def set_enabled(database: Database, task_ids: Sequence[int], enabled: bool, acto
         if bool(old.enabled) == enabled:
             return False
         now = dialect.now(connection)
-        cursor = None
-        if enabled:
-            cursor = _cursor(connection, old.id, old.spec, old.timezone, now)
-        else:
-            _settle_and_withdraw(connection, dialect, old, now, "the task was disabled")
-            _cancel_waiting(connection, dialect, old.id, "the task was disabled", SCHEDULED)
-        values = {
+        values: dict[str, Any] = {
             "enabled": enabled,
-            "next_fire_at": cursor,
+            "next_fire_at": None,
             "revision": old.revision + 1,
             "updated_at": now,
+            "broken": "",
         }
+        if enabled:
+            try:
+                days = calendars.named(connection, task_rows.names_of_calendars(old))
+                values["next_fire_at"] = task_rows.cursor(connection, old.id, old, days, now)
+            except InvalidSchedule as error:
+                raise Conflict(f"task {old.name!r} cannot be enabled: {error}") from error
+        else:
+            why = "the task was disabled"
+            task_rows.settle_and_withdraw(connection, dialect, old, now, why)
+            task_rows.cancel_waiting(connection, dialect, old.id, why, BY_ITSELF)
         connection.execute(update(Task).where(Task.id == old.id).values(**values))
         action = "task.enable" if enabled else "task.disable"
         audit.record(connection, dialect, actor, action, old.name)
         return True
 
-    return _one_by_one(database, task_ids, work)
+    return _one_by_one(database, sorted(set(task_ids)), work)
 
 
 def delete(database: Database, task_ids: Sequence[int], actor: Actor) -> int:
-    """Delete tasks; how many there were. Their history of runs stays; running runs go on."""
+    """Delete tasks; how many there were. Their history of runs stays; running runs go on. Raises
+    ``Conflict`` if others depend on one that are not deleted with it."""
     dialect = database.dialect
+    together = set(task_ids)
+    with database.read() as connection:
+        references.require_no_children(connection, together)
+        in_order = references.children_first(connection, together)
 
     def work(connection: Connection, old: Row[Any]) -> bool:
+        references.require_no_children(connection, together)
+        references.forget(connection, old.id)
         now = dialect.now(connection)
-        _settle_and_withdraw(connection, dialect, old, now, "the task was deleted")
-        _cancel_waiting(connection, dialect, old.id, "the task was deleted", tuple(Trigger))
+        task_rows.settle_and_withdraw(connection, dialect, old, now, "the task was deleted")
+        task_rows.cancel_waiting(
+            connection, dialect, old.id, "the task was deleted", tuple(Trigger)
+        )
         connection.execute(text(f"DELETE FROM {table('task')} WHERE id = :id"), {"id": old.id})
         audit.record(connection, dialect, actor, "task.delete", old.name)
         return True
 
-    return _one_by_one(database, task_ids, work)
+    return _one_by_one(database, in_order, work)
 
 
-def run_now(database: Database, task_id: int, actor: Actor) -> int:
-    """Queue a run outside the schedule; its id. The leader starts it within half a second."""
+def run_now(
+    database: Database, task_id: int, actor: Actor, given: Mapping[str, object] | None = None
+) -> int:
+    """Queue a run outside the schedule; its id. The leader starts it within half a second.
+    ``given`` are values for the task's parameters. Raises ``NotFound`` and ``InvalidTask``."""
 
     def work(connection: Connection) -> int:
         dialect = database.dialect
-        task = _lock(connection, task_id)  # so that it is not deleted meanwhile
+        task = task_rows.lock(connection, task_id)  # so that it is not deleted meanwhile
         if task is None:
             raise NotFound(f"there is no task {task_id} (any more)")
+        declared = [Parameter.model_validate(parameter) for parameter in task.parameters]
+        values = values_for(declared, given or {})
         now = dialect.now(connection)
         moment = _between_slots(connection, task_id, now)
         key = connection.execute(
@@ -210,6 +247,8 @@ def run_now(database: Database, task_id: int, actor: Actor) -> int:
                 created_at=now,
                 output_bytes=0,
                 stop_requested_by="",
+                follow_up=task.followed,
+                parameters=values or None,
             )
         ).inserted_primary_key
         assert key is not None
@@ -217,42 +256,6 @@ def run_now(database: Database, task_id: int, actor: Actor) -> int:
         return int(key[0])
 
     return database.transact(work)
-
-
-def row_of(definition: TaskDefinition, now: datetime) -> dict[str, Any]:
-    """A definition as columns, with its cursor at the first slot after ``now``."""
-    return _columns(definition, _first_cursor(definition, now), now)
-
-
-def _first_cursor(definition: TaskDefinition, now: datetime) -> datetime | None:
-    return first_slot(definition.spec, definition.timezone, now) if definition.enabled else None
-
-
-def _columns(definition: TaskDefinition, cursor: datetime | None, now: datetime) -> dict[str, Any]:
-    return definition.model_dump() | {
-        "next_fire_at": cursor,
-        "revision": 1,
-        "created_at": now,
-        "updated_at": now,
-    }
-
-
-def first_slot(spec: str, timezone: str, now: datetime) -> datetime | None:
-    """The first slot after ``now``, None if there is none."""
-    return parse(spec, timezone).next_after(now)
-
-
-def _cursor(
-    connection: Connection, task_id: int, spec: str, timezone: str, now: datetime
-) -> datetime | None:
-    """The first slot after ``now`` that has no row yet. One may have: a runner whose clock is a
-    hair ahead has begun it, or the server's clock was set back."""
-    ahead = select(Run.scheduled_at).where(Run.task_id == task_id, Run.scheduled_at > now)
-    taken = set(connection.execute(ahead).scalars())
-    slot = first_slot(spec, timezone, now)
-    while slot in taken:
-        slot = first_slot(spec, timezone, slot)
-    return slot
 
 
 def _between_slots(connection: Connection, task_id: int, now: datetime) -> datetime:
@@ -266,25 +269,19 @@ def _between_slots(connection: Connection, task_id: int, now: datetime) -> datet
 
 
 def _one_by_one(
-    database: Database, task_ids: Sequence[int], change: Callable[[Connection, Row[Any]], bool]
+    database: Database, wanted: Sequence[int], change: Callable[[Connection, Row[Any]], bool]
 ) -> int:
-    """Apply ``change`` to the tasks that exist; how many it changed. Not all in one transaction:
-    a claim that needs one of them would have to wait for the last."""
-    wanted = sorted(set(task_ids))
+    """Apply ``change`` to the tasks that exist, in this order; how many it changed. Not all in one
+    transaction: a claim that needs one of them would have to wait for the last."""
 
     def work(connection: Connection, page: Sequence[int]) -> int:
-        locked = (_lock(connection, task_id) for task_id in page)
+        locked = (task_rows.lock(connection, task_id) for task_id in page)
         return sum(change(connection, task) for task in locked if task is not None)
 
     return sum(
         database.transact(partial(work, page=wanted[start : start + CHANGE_PAGE]))
         for start in range(0, len(wanted), CHANGE_PAGE)
     )
-
-
-def _lock(connection: Connection, task_id: int) -> Row[Any] | None:
-    statement = select(TASK).where(TASK.c.id == task_id).with_for_update()
-    return connection.execute(statement).one_or_none()
 
 
 @contextmanager
@@ -313,55 +310,7 @@ def _require_free_name(connection: Connection, name: str, own_id: int | None) ->
         raise InvalidTask("name", f"{name!r} is taken by task {found}; names are unique")
 
 
-def _settle_and_withdraw(
-    connection: Connection, dialect: Dialect, old: Row[Any], now: datetime, reason: str
-) -> None:
-    """Record due slots that have no row yet as missed, and withdraw the runs that were queued
-    for slots still to come."""
-    if old.enabled and old.next_fire_at is not None and old.next_fire_at <= now:
-        task = DueTask(
-            old.id, old.name, old.revision, old.next_fire_at, old.spec, old.timezone, old.misfire
-        )
-        runs = missed_only(task, parse(old.spec, old.timezone), now, reason)
-        insert_rows(connection, dialect, pack_runs(dialect, runs), None)
-    connection.execute(
-        text(
-            # By its slot, so that the index of the task's own slots is used: rows of other tasks
-            # may be locked by a runner that is just starting them.
-            f"DELETE FROM {table('run')} WHERE task_id = :id AND scheduled_at > :now "
-            "AND state = :queued AND trigger_kind = :schedule"
-        ),
-        {
-            "id": old.id,
-            "queued": RunState.QUEUED,
-            "schedule": Trigger.SCHEDULE,
-            "now": dialect.time(now),
-        },
-    )
-
-
-def _cancel_waiting(
-    connection: Connection,
-    dialect: Dialect,
-    task_id: int,
-    reason: str,
-    triggers: Sequence[Trigger],
-) -> None:
-    """End runs that are due but have not begun: they would begin after the commit."""
-    queued = Run.state == RunState.QUEUED
-    found = select(Run.id).where(Run.task_id == task_id, queued, Run.trigger.in_(triggers))
-    waiting = connection.execute(found).scalars().all()
-    if waiting:
-        ended = {
-            "state": RunState.CANCELLED,
-            "finished_at": dialect.now(connection),
-            "reason": f"{reason} before this run began",
-        }
-        # By id, so that again no other task's rows are waited for.
-        connection.execute(update(Run).where(Run.id.in_(waiting), queued).values(**ended))
-
-
-UNREMARKABLE = frozenset({"next_fire_at", "revision", "updated_at"})
+UNREMARKABLE = frozenset({"next_fire_at", "revision", "updated_at", "followed", "broken"})
 
 
 def _difference(old: Row[Any], new: dict[str, Any]) -> list[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, Text, TypeDecorator
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
@@ -52,3 +53,18 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class JsonOr(TypeDecorator[Any]):
+    """JSON; NULL, which an older version writes, means ``default()``."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = False
+
+    def __init__(self, default: Callable[[], Any]) -> None:
+        super().__init__()
+        self._default = default
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Never None."""
+        return self._default() if value is None else value

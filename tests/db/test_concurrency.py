@@ -16,12 +16,12 @@ import pytest
 from sqlalchemy import text
 
 from gocron.clock import DatabaseClock
-from gocron.core.definition import define
+from gocron.core.definition import TaskDefinition, define
 from gocron.core.firing import plan, settle
 from gocron.core.identity import Identity
 from gocron.core.states import RunState, Trigger
 from gocron.core.timetable import parse
-from gocron.db import adoption, runs, tasks
+from gocron.db import adoption, runs, starts, tasks
 from gocron.db.audit import Actor
 from gocron.db.claims import Claimant, TermOver, claim, due
 from gocron.db.engine import Database
@@ -37,6 +37,11 @@ AHEAD_S = 1.5
 GRACE = timedelta(seconds=30)
 SPECS = ("* * * * * *", "*/2 * * * * *", "1-59/2 * * * * *", "*/3 * * * * *")
 ADA = Actor("Ada")
+
+
+def defined(name: str, spec: str) -> TaskDefinition:
+    """All its runs may go on at once: each that is due starts."""
+    return define({"name": name, "spec": spec, "command": "true", "overlap": "parallel"})
 
 
 @dataclass(frozen=True)
@@ -114,8 +119,8 @@ def start_and_finish(world: World, me: Identity) -> None:
     now = now_of(database)
     ready = [work for work in works if work.start_at <= now]
     started = database.transact(
-        lambda connection: runs.start(connection, database.dialect, me, ready)
-    )
+        lambda connection: starts.start(connection, database.dialect, me, ready)
+    ).started
     world.started.update(work.id for work in started)
     runs.finish(
         database, me.id, [End(work.id, RunState.SUCCESS, "", 0, now, 0) for work in started]
@@ -130,8 +135,8 @@ def change(world: World, task_id: int) -> None:
     try:
         if world.dice.random() < 0.6:
             stale = world.dice.random() < 0.1
-            fields = {"name": task.name, "spec": spec, "command": "true", "enabled": True}
-            tasks.edit(database, task_id, define(fields), ADA, task.revision - stale)
+            wanted = defined(task.name, spec)
+            tasks.edit(database, task_id, wanted, ADA, task.revision - stale)
         else:
             tasks.set_enabled(database, [task_id], not task.enabled, ADA)
     except Conflict:
@@ -187,10 +192,7 @@ def test_no_slot_is_lost_and_none_runs_twice_whatever_happens_at_the_same_time(d
     world = World(database)
     nodes = [insert_node(database, name) for name in ("a", "b")]
     clock = DatabaseClock()
-    ids = [
-        tasks.create(database, define({"name": name, "spec": SPECS[0], "command": "true"}), ADA)
-        for name in ("x", "y", "z")
-    ]
+    ids = [tasks.create(database, defined(name, SPECS[0]), ADA) for name in ("x", "y", "z")]
     for task_id in ids:
         world.note(task_id)
     lead(world, nodes)
@@ -243,9 +245,7 @@ def test_no_slot_is_lost_and_none_runs_twice_whatever_happens_at_the_same_time(d
 def test_the_statement_that_looks_for_old_runs_finds_them(database):
     """The test above leans on it."""
     world = World(database)
-    task_id = tasks.create(
-        database, define({"name": "x", "spec": SPECS[0], "command": "true"}), ADA
-    )
+    task_id = tasks.create(database, defined("x", SPECS[0]), ADA)
     world.leader = (insert_node(database).id, 0)
     schedule(world, Identity(world.leader[0], "", "", "", 1), DatabaseClock())
     look(world)

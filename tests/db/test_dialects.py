@@ -122,7 +122,7 @@ def test_a_batch_is_unfolded_once_and_not_once_for_each_row_of_the_table(databas
     with statements_of(database) as sent:
         claim(database, Claimant(1, 0), [next_slot_of(task)])
         runs.finish(database, 1, [runs.End(1, "success", "", 0, FAR, 0)])
-        adoption.adopt(database, Claimant(2, 0), [1], [2])
+        adoption.adopt(database, Claimant(2, 0), [1], {2: "late"})
         runs.hand_back(database, 2, [1])
         runs.load(database, 1, [1])
     batches = [one for one in sent if "json_each" in one[0] and "INSERT" not in one[0]]

@@ -226,17 +226,20 @@ def test_a_transaction_that_writes_says_so_when_it_begins(database):
     assert begins == ["BEGIN IMMEDIATE", "BEGIN IMMEDIATE", "BEGIN DEFERRED"]
 
 
+VALUE_OF_A = select(Setting.value).where(Setting.name == "a")
+
+
 @only_sqlite
 def test_readers_and_writers_do_not_wait_for_each_other(database):
     put(database, a="before")
     with database.read() as reader:
-        assert reader.execute(select(Setting.value)).scalar_one() == "before"
+        assert reader.execute(VALUE_OF_A).scalar_one() == "before"
         started = time.monotonic()
         with database.write() as writer:
             set_to(writer, "a", "after")
             assert value_of(database, "a") == "before"
         assert time.monotonic() - started < 1.0
-        assert reader.execute(select(Setting.value)).scalar_one() == "before"
+        assert reader.execute(VALUE_OF_A).scalar_one() == "before"
     assert value_of(database, "a") == "after"
 
 
@@ -247,7 +250,7 @@ def test_writers_take_turns_and_lose_nothing(database):
     def count_up() -> None:
         for _time in range(40):
             with database.write() as connection:
-                value = int(connection.execute(select(Setting.value)).scalar_one())
+                value = int(connection.execute(VALUE_OF_A).scalar_one())
                 set_to(connection, "a", str(value + 1))
 
     at_once(*[count_up] * 4)

@@ -9,19 +9,28 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import event, inspect, text
 
+from gocron.clock import DatabaseClock
 from gocron.config import Settings
-from gocron.db import migrate
+from gocron.core.definition import define
+from gocron.core.policies import Policies
+from gocron.db import follow_ups, migrate, runs, starts, tasks
+from gocron.db.audit import Actor
+from gocron.db.claims import Claimant, due
 from gocron.db.engine import Database
-from gocron.db.models import Base, Node, Run, SchedulerLock, User
+from gocron.db.models import Base, Node, Run, SchedulerLock, Setting, Task, User
+from gocron.db.references import GUARD
 from gocron.errors import SchemaNotCurrent
 from tests.helpers.databases import on_servers, settings_for, statements_of
 from tests.helpers.migrating import differences, migrate_in_processes
-from tests.helpers.rows import begin_term, rows
+from tests.helpers.rows import FAR, begin_term, insert_node, rows
 
 TABLES = {mapped.name for mapped in Base.metadata.sorted_tables} | {"alembic_version"}
 
@@ -72,8 +81,11 @@ def test_of_eight_that_start_at_once_one_migrates_and_all_succeed(database_env, 
     assert [answer["migrated"] for answer in answers].count(True) == 1
 
 
-def test_when_the_one_that_migrates_is_killed_another_one_finishes(database_env, fresh, tmp_path):
-    answers = migrate_in_processes(database_env, tmp_path, 8, die_after=5)
+@pytest.mark.parametrize("die_after", [5, 12], ids=["in the first", "in the second"])
+def test_when_the_one_that_migrates_is_killed_another_one_finishes(
+    database_env, fresh, tmp_path, die_after
+):
+    answers = migrate_in_processes(database_env, tmp_path, 8, die_after=die_after)
     assert (tmp_path / "killed").exists()
     assert len(answers) == 7
     assert [answer for answer in answers if "error" in answer] == []
@@ -93,12 +105,155 @@ def test_every_step_may_have_been_done_already(server, home):
             connection.execute(text("DROP TABLE `user`"))
             connection.execute(text("DROP INDEX ix_run_scheduled_at ON run"))
             connection.execute(text("DELETE FROM scheduler_lock"))
+            connection.execute(text("DROP TABLE pause"))
+            connection.execute(text("DROP INDEX ix_run_follow_up_id ON run"))
+            connection.execute(text("ALTER TABLE task DROP COLUMN parameters, DROP COLUMN broken"))
+            connection.execute(text("DELETE FROM setting"))
         assert migrate.upgrade(database) == migrate.newest()
         assert differences(database) == []
         assert len(rows(database, SchedulerLock)) == 1
+        assert [found.name for found in rows(database, Setting)] == [GUARD]
     finally:
         database.close()
         server.drop_database(env["GOCRON_DB_DATABASE"])
+
+
+# from the first revision ------------------------------------------------------------------------
+
+
+OLD_TASK = {
+    "name": "nightly 😀",
+    "spec": "0 0 4 * * *",
+    "timezone": "Europe/Berlin",
+    "protocol": "shell",
+    "command": "true",
+    "working_dir": "",
+    "environment": '{"A": "ü"}',
+    "http_method": "GET",
+    "http_headers": "{}",
+    "http_body": "",
+    "http_statuses": "200-299",
+    "success_pattern": "",
+    "timeout": 5,
+    "overlap": "queue",
+    "max_parallel": 0,
+    "misfire": "run_all",
+    "tag": "etl",
+    "remark": "",
+    "enabled": True,
+    "revision": 3,
+    "next_fire_at": FAR,
+    "created_at": FAR,
+    "updated_at": FAR,
+}
+"""A task as the first version writes it: it knows no other columns."""
+
+OLD_RUN = {
+    "task_id": 1,
+    "task_name": "nightly 😀",
+    "scheduled_at": FAR,
+    "attempt": 0,
+    "start_at": FAR,
+    "trigger_kind": "schedule",
+    "triggered_by": "",
+    "state": "queued",
+    "reason": "",
+    "owner_id": 1,
+    "term": 0,
+    "revision": 3,
+    "created_at": FAR,
+    "output_bytes": 0,
+    "stop_requested_by": "",
+}
+
+
+@pytest.fixture
+def old(fresh: Database) -> Database:
+    """At the first revision, with a task and two runs."""
+    with fresh.engine.connect() as connection:
+        connection.execution_options(sqlite_begin="IMMEDIATE")
+        command.upgrade(migrate._config(connection), "0001")
+        connection.commit()
+    insert_old(fresh, "task", OLD_TASK)
+    insert_old(fresh, "run", OLD_RUN)
+    insert_old(fresh, "run", OLD_RUN | {"attempt": 1, "state": "failed", "finished_at": FAR})
+    insert_old(fresh, "setting", {"name": "theirs", "value": "kept"})
+    return fresh
+
+
+def insert_old(database: Database, name: str, values: dict[str, Any]) -> None:
+    """A plain INSERT, with the columns that are named and no others."""
+    read = database.dialect.time
+    bound = {key: read(at) if isinstance(at, datetime) else at for key, at in values.items()}
+    marks = ", ".join(f":{column}" for column in values)
+    with database.write() as connection:
+        connection.execute(
+            text(f"INSERT INTO {name} ({', '.join(values)}) VALUES ({marks})"), bound
+        )
+
+
+def test_tables_of_the_first_revision_are_extended_with_everything_that_is_in_them(old):
+    with old.read() as connection:
+        before = connection.execute(text("SELECT * FROM run ORDER BY id")).all()
+
+    assert migrate.upgrade(old) == migrate.newest()
+
+    assert differences(old) == []
+    (task,) = rows(old, Task)
+    assert task.environment == {"A": "ü"}
+    known = set(OLD_TASK) - {"environment", "http_headers"}
+    assert {name: getattr(task, name) for name in known} == {n: OLD_TASK[n] for n in known}
+    with old.read() as connection:
+        after = connection.execute(text("SELECT * FROM run ORDER BY id")).all()
+    columns = before[0]._fields
+    assert [tuple(getattr(run, name) for name in columns) for run in after] == before
+    assert {(found.name, found.value) for found in rows(old, Setting)} == {
+        ("theirs", "kept"),
+        (GUARD, "0"),
+    }
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_a_node_of_the_first_version_writes_asks_for_none_of_the_new_policies(old, when):
+    """Before the migration, or beside it during a rolling upgrade: with the old columns only."""
+    migrate.upgrade(old)
+    if when == "after":
+        insert_old(old, "task", OLD_TASK | {"name": "new"})
+        insert_old(old, "run", OLD_RUN | {"task_id": 2})
+    task = rows(old, Task)[-1]
+    stored = {name: getattr(task, name) for name in Policies.model_fields if name != "group"}
+    asked = {"overlap": "queue", "misfire": "run_all"}
+    assert stored == Policies().model_dump(exclude={"group"}) | asked
+    assert (task.concurrency_group, task.followed, task.broken) == ("", False, "")
+    run = rows(old, Run)[-1]
+    assert (run.held_at, run.follow_up, run.generation) == (None, False, 0)
+    assert (run.backfill_id, run.parents, run.parameters) == (None, [], {})
+
+
+def test_what_was_queued_before_the_migration_runs_after_it(old):
+    me = insert_node(old)
+    migrate.upgrade(old)
+    insert_old(old, "run", OLD_RUN | {"attempt": 2, "trigger_kind": "manual"})
+    works = runs.load(old, me.id, runs.queued_ids(old, me.id))
+    assert [(work.id, work.scheduled) for work in works] == [(1, True), (3, False)]
+    decided = old.transact(lambda connection: starts.start(connection, old.dialect, me, works))
+    assert [work.id for work in decided.started] == [1]
+    assert list(decided.held) == [3]
+    assert [task.name for task in due(old, DatabaseClock(), 10**9, None)] == ["nightly 😀"]
+    ended = [runs.End(1, "success", "", 0, FAR, 0)]
+    runs.finish(old, me.id, ended)
+    assert follow_ups.look_after(old, Claimant(me.id, 0)) == 0
+
+
+def test_a_task_of_the_first_version_is_edited_and_run_as_any_other(old):
+    migrate.upgrade(old)
+    ada = Actor("Ada")
+    tasks.edit(old, 1, define({"name": "nightly", "spec": "@daily", "command": "x"}), ada)
+    tasks.run_now(old, 1, ada)
+    tasks.set_enabled(old, [1], False, ada)
+    tasks.set_enabled(old, [1], True, ada)
+    tasks.delete(old, [1], ada)
+    assert rows(old, Task) == []
 
 
 # the table prefix -------------------------------------------------------------------------------

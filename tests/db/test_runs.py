@@ -1,29 +1,26 @@
-"""Whoever comes second changes nothing: every change of a run compares before it sets."""
+"""Whoever comes second changes nothing: every change of a run compares before it sets. (How runs
+are started is in ``test_starts``.)"""
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, update
 
-from gocron.clock import DatabaseClock, boottime
 from gocron.core.firing import QueuedRun
 from gocron.core.identity import Identity
 from gocron.core.states import RunState, Trigger
-from gocron.db import adoption, run_output, runs, statistics
+from gocron.db import adoption, run_output, runs, starts, statistics
 from gocron.db.claims import Claimant, TermOver
 from gocron.db.engine import Database
-from gocron.db.models import Node, Run, RunOutput, SchedulerLock, Task
-from gocron.db.nodes import Newcomer, heartbeat, register
-from gocron.db.runs import End, QueuedWork, Refusal
+from gocron.db.models import Node, Run, RunOutput, SchedulerLock
+from gocron.db.nodes import heartbeat
+from gocron.db.runs import End
 from gocron.execution.output import PIECE_CHARS
-from tests.helpers.databases import at_once, effort, full_scans, on_servers, statements_of
+from tests.helpers.databases import effort, full_scans, on_servers, statements_of
 from tests.helpers.rows import (
     FAR,
     SECOND,
@@ -40,6 +37,7 @@ from tests.helpers.rows import (
 
 ENDED_AT = datetime(2031, 5, 17, 12, 30, 0, 250_001, UTC)
 TERM = 4
+WHY = "nobody started it in time"
 
 
 @pytest.fixture
@@ -64,38 +62,9 @@ def task_id(database: Database) -> int:
     return insert_task(database, "nightly").id
 
 
-def never(_work: QueuedWork) -> str | None:
-    """Refuses nothing."""
-    return None
-
-
-def start(
-    database: Database, me: Identity, works: Sequence[QueuedWork], refusal: Refusal = never
-) -> set[int]:
-    """Ids of what was started."""
-    started = database.transact(
-        lambda connection: runs.start(connection, database.dialect, me, works, refusal)
-    )
-    ids = [work.id for work in started]
-    assert len(ids) == len(set(ids))
-    return set(ids)
-
-
-def skip(database: Database, me: Identity, skipped: dict[int, str]) -> None:
-    database.transact(lambda connection: runs.skip(connection, database.dialect, me.id, skipped))
-
-
-def works_of(database: Database, me: Identity, run_ids: Sequence[int]) -> list[QueuedWork]:
-    works = runs.load(database, me.id, run_ids)
-    assert {work.id for work in works} == set(run_ids)
-    return works
-
-
 def running(database: Database, me: Identity, task_id: int, count: int) -> list[int]:
     """Runs of this node that have been started."""
-    ids = insert_queued(database, task_id, count, me.id, term=TERM)
-    assert start(database, me, works_of(database, me, ids)) == set(ids)
-    return ids
+    return insert_queued(database, task_id, count, me.id, term=TERM, state=RunState.RUNNING)
 
 
 def end(run_id: int, state: str = RunState.SUCCESS, reason: str = "") -> End:
@@ -161,250 +130,7 @@ def test_a_node_sees_the_queued_runs_it_owns_the_next_ones_first(database, me, o
     assert runs.queued_ids(database, me.id) == mine
 
 
-# starting ---------------------------------------------------------------------------------------
-
-
-def test_a_start_makes_queued_runs_running_now_under_the_definition_in_force(database, me):
-    task_id = insert_task(database, "nightly", revision=17).id
-    ids = insert_queued(database, task_id, 3, me.id, term=TERM, revision=16)
-    works = works_of(database, me, ids)
-
-    assert start(database, me, works[::-1]) == set(ids)
-
-    for run in rows(database, Run):
-        assert (run.state, run.revision, run.term) == (RunState.RUNNING, 17, TERM)
-        assert run.finished_at is None
-        assert abs(run.started_at - now_of(database)) < timedelta(seconds=5)
-
-
-def test_a_second_start_gets_nothing(database, me, task_id):
-    works = works_of(database, me, insert_queued(database, task_id, 3, me.id, term=TERM))
-    assert len(start(database, me, works)) == 3
-    before = rows(database, Run)
-    assert start(database, me, works) == set()
-    assert rows(database, Run) == before
-
-
-def test_another_node_starts_nothing_of_mine(database, me, other, task_id):
-    works = works_of(database, me, insert_queued(database, task_id, 3, me.id, term=TERM))
-    assert start(database, other, works) == set()
-    assert set(states(database).values()) == {RunState.QUEUED}
-
-
-def test_a_runner_of_an_earlier_life_of_the_node_starts_nothing(database, task_id):
-    newcomer = Newcomer("me", "host", 4_999_999, 5920, "1")
-    earlier = register(database, newcomer)
-    works = works_of(database, earlier, insert_queued(database, task_id, 2, earlier.id, term=TERM))
-
-    now = register(database, newcomer)
-
-    assert now.id == earlier.id
-    assert start(database, earlier, works) == set()
-    assert len(start(database, now, works)) == 2
-
-
-def test_a_node_that_was_forgotten_starts_nothing(database, task_id):
-    nobody = Identity(4711, "nobody", "x", "host", 1)
-    works = works_of(database, nobody, insert_queued(database, task_id, 1, nobody.id, term=TERM))
-    assert start(database, nobody, works) == set()
-
-
-@pytest.mark.parametrize("shown", [TERM - 1, TERM + 1, None])
-def test_nothing_starts_that_was_queued_under_a_term_that_is_over(database, me, task_id, shown):
-    works = works_of(database, me, insert_queued(database, task_id, 2, me.id, term=TERM))
-    with database.write() as connection:
-        if shown is None:
-            connection.execute(delete(SchedulerLock))
-        else:
-            connection.execute(update(SchedulerLock).values(term=shown))
-    assert start(database, me, works) == set()
-    assert set(states(database).values()) == {RunState.QUEUED}
-
-
-def test_a_run_that_was_adopted_after_loading_starts_under_its_new_term(database, me, task_id):
-    works = works_of(database, me, insert_queued(database, task_id, 1, me.id, term=TERM))
-    begin_term(database, TERM + 1)
-    adoption.adopt(database, Claimant(me.id, TERM + 1), [works[0].id], [])
-
-    started = database.transact(
-        lambda connection: runs.start(connection, database.dialect, me, works)
-    )
-
-    assert [work.term for work in started] == [TERM + 1]
-
-
-@pytest.mark.parametrize("change", ["edited", "deleted"])
-def test_nothing_starts_under_a_definition_that_is_no_longer_in_force(
-    database, me, task_id, change
-):
-    (queued,) = insert_queued(database, task_id, 1, me.id, term=TERM)
-    works = works_of(database, me, [queued])
-    with database.write() as connection:
-        if change == "edited":
-            connection.execute(update(Task).values(revision=2, command="new"))
-        else:
-            connection.execute(delete(Task))
-
-    assert start(database, me, works) == set()
-
-    assert row(database, Run, queued).state == RunState.QUEUED
-    again = runs.load(database, me.id, [queued])
-    if change == "deleted":
-        assert again == []
-    else:
-        assert [work.command for work in again] == ["new"]
-        assert start(database, me, again) == {queued}
-        assert row(database, Run, queued).revision == 2
-
-
-def test_of_a_batch_those_start_that_still_can(database, me, other, task_id):
-    ids = insert_queued(database, task_id, 4, me.id, term=TERM)
-    works = works_of(database, me, ids)
-    with database.write() as connection:
-        connection.execute(update(Run).where(Run.id == ids[0]).values(owner_id=other.id))
-        connection.execute(update(Run).where(Run.id == ids[1]).values(state=RunState.CANCELLED))
-        connection.execute(delete(Run).where(Run.id == ids[2]))
-
-    assert start(database, me, works) == {ids[3]}
-
-    assert row(database, Run, ids[0]).started_at is None
-    assert row(database, Run, ids[1]).state == RunState.CANCELLED
-
-
-def test_a_run_that_comes_twice_in_a_batch_starts_once(database, me, task_id):
-    works = works_of(database, me, insert_queued(database, task_id, 2, me.id, term=TERM))
-    asked: list[int] = []
-
-    def refusal(work: QueuedWork) -> str | None:
-        asked.append(work.id)
-        return None if work.id == works[0].id else "refused"
-
-    assert start(database, me, [*works, *works], refusal) == {works[0].id}
-    assert asked == [work.id for work in works]
-
-
-def test_a_refused_run_is_skipped_with_the_reason(database, me, task_id):
-    works = works_of(database, me, insert_queued(database, task_id, 3, me.id, term=TERM))
-    going: list[int] = []
-
-    def one_at_a_time(work: QueuedWork) -> str | None:
-        if going:
-            return f"{going[0]} is still going"
-        going.append(work.id)
-        return None
-
-    assert start(database, me, works, one_at_a_time) == {works[0].id}
-    for work in works[1:]:
-        run = row(database, Run, work.id)
-        assert (run.state, run.reason) == (RunState.SKIPPED, f"{works[0].id} is still going")
-        assert run.started_at is None
-
-
-def test_a_run_that_exists_no_more_is_in_nobodys_way(database, me, task_id):
-    """It was withdrawn by an edit after it had been loaded; its successor must not be refused
-    because of it."""
-    withdrawn, real = works_of(database, me, insert_queued(database, task_id, 2, me.id, term=TERM))
-    with database.write() as connection:
-        connection.execute(delete(Run).where(Run.id == withdrawn.id))
-    going: list[int] = []
-
-    def one_at_a_time(work: QueuedWork) -> str | None:
-        going.append(work.id)
-        return None if len(going) == 1 else "overlap"
-
-    assert start(database, me, [withdrawn, real], one_at_a_time) == {real.id}
-
-
-@on_servers
-def test_a_start_waits_for_nobody(database, me, task_id):
-    """Not for the elector, which always holds the lock row; not for a heartbeat, an edit of the
-    task, or an adoption that has locked some of the runs."""
-    works = works_of(database, me, insert_queued(database, task_id, 3, me.id, term=TERM))
-    lock = database.dialect.for_update
-    with database.read() as others:
-        for statement in (
-            f"SELECT 1 FROM scheduler_lock{lock}",
-            f"SELECT 1 FROM node{lock}",
-            f"SELECT 1 FROM task{lock}",
-            f"SELECT 1 FROM run WHERE id = {works[1].id}{lock}",
-        ):
-            others.execute(text(statement))
-        started = time.monotonic()
-        assert start(database, me, works) == {works[0].id, works[2].id}
-        assert time.monotonic() - started < 1.0
-    assert start(database, me, works) == {works[1].id}
-
-
-def test_nothing_to_start_is_no_error(database, me):
-    assert start(database, me, []) == set()
-
-
-def test_two_starts_of_the_same_runs_share_them_without_a_rest(database, me, task_id):
-    for _round in range(10):
-        works = works_of(database, me, insert_queued(database, task_id, 30, me.id, term=TERM))
-        first, second = at_once(
-            partial(start, database, me, works),
-            partial(start, database, me, works[::-1]),
-        )
-        assert not first & second
-        assert first | second == {work.id for work in works}
-        with database.write() as connection:
-            connection.execute(delete(Run))
-
-
-def adopted_by(database: Database, leader: Claimant, ids: Sequence[int]) -> set[int]:
-    count = adoption.adopt(database, leader, ids, [])
-    mine = set(runs.queued_ids(database, leader.node_id)) & set(ids)
-    assert len(mine) == count
-    return mine
-
-
-@on_servers
-def test_of_a_start_and_an_adoption_at_the_same_moment_exactly_one_wins(
-    database, me, other, task_id
-):
-    leader = Claimant(other.id, TERM)
-    won: set[str] = set()
-    for round_number in range(60):
-        ids = insert_queued(database, task_id, 4, me.id, term=TERM, attempt=round_number)
-        works = works_of(database, me, ids)
-        shuffled = random.Random(round_number).sample(ids, k=len(ids))
-
-        started, adopted = at_once(
-            partial(start, database, me, works),
-            partial(adopted_by, database, leader, shuffled),
-        )
-
-        assert not started & adopted
-        assert started | adopted == set(ids)
-        for run in rows(database, Run, Run.id.in_(ids)):
-            if run.id in started:
-                assert (run.state, run.owner_id) == (RunState.RUNNING, me.id)
-            else:
-                assert (run.state, run.owner_id) == (RunState.QUEUED, other.id)
-        won.add("start" if started else "adoption")
-    assert won == {"start", "adoption"}, "the rounds were no race"
-
-
 # not starting -----------------------------------------------------------------------------------
-
-
-def test_runs_are_skipped_each_with_its_reason(database, me, other, task_id):
-    a, b, c = insert_queued(database, task_id, 3, me.id, term=TERM)
-    theirs = insert_run(database, task_id=task_id, owner_id=other.id, attempt=1)
-    (going,) = running(database, me, insert_task(database, "going").id, 1)
-
-    skip(
-        database, me, {a: "one is still going", b: "two are", c: "two are", theirs: "x", going: "x"}
-    )
-
-    for run_id, reason in ((a, "one is still going"), (b, "two are"), (c, "two are")):
-        run = row(database, Run, run_id)
-        assert (run.state, run.reason) == (RunState.SKIPPED, reason)
-        assert run.started_at is None
-        assert abs(run.finished_at - now_of(database)) < timedelta(seconds=5)
-    assert row(database, Run, theirs).state == RunState.QUEUED
-    assert row(database, Run, going).state == RunState.RUNNING
 
 
 def test_what_is_handed_back_belongs_to_nobody_and_the_leader_finds_it(
@@ -430,9 +156,11 @@ def test_orphans_are_queued_runs_of_others_of_nobody_and_of_earlier_terms(
 ):
     mine: dict[str, Any] = {"task_id": task_id, "owner_id": me.id}
     of_nobody = insert_run(database, task_id=task_id, trigger=Trigger.MANUAL)
-    of_other = insert_run(database, task_id=task_id, owner_id=other.id, term=TERM, attempt=1)
+    of_other = insert_run(
+        database, task_id=task_id, owner_id=other.id, term=TERM, scheduled_at=FAR + SECOND
+    )
     without_task = insert_run(database, task_id=task_id + 999)
-    of_earlier_term = insert_run(database, term=TERM - 1, attempt=2, **mine)
+    of_earlier_term = insert_run(database, term=TERM - 1, scheduled_at=FAR + 2 * SECOND, **mine)
     insert_run(database, term=TERM, attempt=3, **mine)
     insert_run(database, term=TERM - 1, attempt=4, state=RunState.RUNNING, **mine)
     insert_run(database, task_id=task_id, attempt=5, state=RunState.MISSED)
@@ -441,23 +169,50 @@ def test_orphans_are_queued_runs_of_others_of_nobody_and_of_earlier_terms(
 
     assert found == {
         of_nobody: QueuedRun(of_nobody, task_id, False, FAR, FAR),
-        of_other: QueuedRun(of_other, task_id, True, FAR, FAR),
-        of_earlier_term: QueuedRun(of_earlier_term, task_id, True, FAR, FAR),
+        of_other: QueuedRun(of_other, task_id, True, FAR + SECOND, FAR),
+        of_earlier_term: QueuedRun(of_earlier_term, task_id, True, FAR + 2 * SECOND, FAR),
         without_task: QueuedRun(without_task, task_id + 999, True, FAR, None),
     }
 
 
+def test_an_orphan_carries_what_its_task_says_about_being_late(database, me):
+    task = insert_task(database, misfire="skip", misfire_grace=7)
+    queued = insert_run(database, task_id=task.id)
+    (found,) = adoption.orphans(database, Claimant(me.id, TERM))
+    assert found == QueuedRun(queued, task.id, True, FAR, FAR, "skip", 7)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"attempt": 1},
+        {"held_at": FAR},
+        {"trigger": Trigger.CATCH_UP},
+        {"trigger": Trigger.MANUAL},
+        {"trigger": Trigger.DEPENDENCY},
+    ],
+    ids=["retry", "held", "catch_up", "manual", "dependency"],
+)
+def test_only_a_slot_that_was_not_told_to_wait_can_have_come_too_late(
+    database, me, task_id, fields
+):
+    insert_run(database, task_id=task_id, **fields)
+    (found,) = adoption.orphans(database, Claimant(me.id, TERM))
+    assert not found.scheduled
+
+
 def test_adoption_takes_over_and_writes_off(database, me, other, task_id):
-    keep, late = insert_queued(database, task_id, 2, other.id, term=3)
+    keep, late = insert_queued(database, task_id, 2, other.id, term=3, follow_up=True)
     (going,) = running(database, other, insert_task(database, "going").id, 1)
 
-    assert adoption.adopt(database, Claimant(me.id, TERM), [keep, going], [late, going]) == 1
+    missed = dict.fromkeys([late, going], WHY)
+    assert adoption.adopt(database, Claimant(me.id, TERM), [keep, going], missed) == 1
 
     assert (row(database, Run, keep).owner_id, row(database, Run, keep).term) == (me.id, TERM)
-    assert row(database, Run, keep).start_at == FAR
+    assert (row(database, Run, keep).start_at, row(database, Run, keep).follow_up) == (FAR, True)
     written_off = row(database, Run, late)
-    assert written_off.state == RunState.MISSED
-    assert written_off.reason
+    assert (written_off.state, written_off.reason) == (RunState.MISSED, WHY)
+    assert written_off.follow_up, "what depends on it is told"
     assert written_off.finished_at is not None
     assert row(database, Run, going).state == RunState.RUNNING
     assert row(database, Run, going).owner_id == other.id
@@ -467,7 +222,7 @@ def test_a_late_run_begins_its_life_anew_with_its_adoption(database, me, other, 
     """Or the next leader would find it late once more and write it off."""
     slot = now_of(database) - timedelta(minutes=5)
     late = insert_run(database, task_id=task_id, owner_id=other.id, term=3, scheduled_at=slot)
-    assert adoption.adopt(database, Claimant(me.id, TERM), [late], []) == 1
+    assert adoption.adopt(database, Claimant(me.id, TERM), [late], {}) == 1
     run = row(database, Run, late)
     assert run.scheduled_at == slot
     assert abs(run.start_at - now_of(database)) < timedelta(seconds=5)
@@ -478,9 +233,9 @@ def test_an_adoption_passes_over_what_its_owner_is_just_starting(database, me, o
     starting, waiting = insert_queued(database, task_id, 2, other.id, term=TERM)
     with database.write() as connection:
         works = runs.load(database, other.id, [starting])
-        assert len(runs.start(connection, database.dialect, other, works)) == 1
+        assert len(starts.start(connection, database.dialect, other, works).started) == 1
         leader = Claimant(me.id, TERM)
-        assert adoption.adopt(database, leader, [starting, waiting], []) == 1
+        assert adoption.adopt(database, leader, [starting, waiting], {}) == 1
     assert row(database, Run, waiting).owner_id == me.id
     assert (row(database, Run, starting).owner_id, states(database)[starting]) == (
         other.id,
@@ -500,7 +255,7 @@ def test_a_term_that_is_over_adopts_nothing_and_writes_nothing_off(
     before = rows(database, Run)
 
     with pytest.raises(TermOver):
-        adoption.adopt(database, Claimant(me.id, 4), [first], [second])
+        adoption.adopt(database, Claimant(me.id, 4), [first], {second: WHY})
 
     assert rows(database, Run) == before
 
@@ -638,19 +393,9 @@ def test_a_start_whose_commit_may_still_be_under_way_is_not_settled_yet(database
     pending, free = insert_queued(database, task_id, 2, me.id, term=TERM)
     with database.write() as connection:
         works = runs.load(database, me.id, [pending])
-        assert len(runs.start(connection, database.dialect, me, works)) == 1
+        assert len(starts.start(connection, database.dialect, me, works).started) == 1
         assert runs.settle_unstarted(database, me.id, [pending, free], "") == ({free}, 0)
     assert runs.settle_unstarted(database, me.id, [pending, free], "") == ({pending, free}, 1)
-
-
-def test_runs_of_other_nodes_are_counted_by_task(database, me, other, task_id):
-    another = insert_task(database, "another").id
-    running(database, me, task_id, 2)
-    running(database, other, another, 3)
-    insert_run(database, task_id=another, owner_id=other.id, attempt=1)
-    with database.read() as connection:
-        assert runs.running_elsewhere(connection, me.id) == {another: 3}
-        assert runs.running_elsewhere(connection, other.id) == {task_id: 2}
 
 
 def test_stop_requests_reach_the_node_that_runs_and_no_other(database, me, other, task_id):
@@ -707,23 +452,20 @@ HOT = {
     "queued_ids": lambda database: runs.queued_ids(database, 1),
     "stop_requests": lambda database: runs.stop_requests(database, 1),
     "nodes_with_running": lambda database: adoption.nodes_with_running(database, 1),
-    "running_elsewhere": lambda database: _running_elsewhere(database, 1),
     "load": lambda database: runs.load(database, 1, runs.queued_ids(database, 1)),
     "finish": lambda database: runs.finish(database, 9, [end(run_id) for run_id in range(1, 20)]),
     "mark_lost": lambda database: adoption.mark_lost(database, 9, "", FAR),
     "settle_unstarted": lambda database: runs.settle_unstarted(database, 9, [1, 2, 3], ""),
     "running_ids": lambda database: runs.running_ids(database, 1),
     "hand_back": lambda database: runs.hand_back(database, 9, list(range(1, 20))),
-    "adopt": lambda database: adoption.adopt(database, Claimant(9, 0), [1, 2, 3], [4, 5]),
-    "start": lambda database: start(
-        database, Identity(9, "", "", "", 1), runs.load(database, 1, runs.queued_ids(database, 1))
-    ),
+    "adopt": lambda database: adoption.adopt(database, Claimant(9, 0), [1, 2], {3: "a", 4: "b"}),
+    "start": lambda database: _start(database, Identity(9, "", "", "", 1)),
 }
 
 
-def _running_elsewhere(database: Database, node_id: int) -> dict[int, int]:
-    with database.read() as connection:
-        return runs.running_elsewhere(connection, node_id)
+def _start(database: Database, node: Identity) -> None:
+    works = runs.load(database, 1, runs.queued_ids(database, 1))
+    database.transact(lambda connection: starts.start(connection, database.dialect, node, works))
 
 
 @on_servers
@@ -749,16 +491,3 @@ def test_statistics_read_the_last_hour_and_not_the_history(big_database):
     for statement in about_runs:
         assert "run" not in full_scans(big_database, statement)
         assert effort(big_database, statement) < 20_000
-
-
-def test_the_clock_of_a_start_is_the_databases(database, me, task_id):
-    """Of the commit, not of the beginning of the transaction, and UTC on every server."""
-    clock = DatabaseClock()
-    with database.read() as connection:
-        sent = boottime()
-        clock.observe(sent, database.dialect.now(connection), boottime())
-    before = clock.now()
-    (run_id,) = running(database, me, task_id, 1)
-    started = row(database, Run, run_id).started_at
-    slack = timedelta(milliseconds=50)
-    assert before - slack <= started <= clock.now() + slack

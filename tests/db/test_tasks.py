@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import Row, delete, text, update
 
 from gocron.core.definition import TaskDefinition, define
 from gocron.core.states import RunState, Trigger
 from gocron.core.timetable import parse
-from gocron.db import runs, tasks
+from gocron.db import runs, starts, tasks
 from gocron.db.audit import Actor
 from gocron.db.engine import Database
 from gocron.db.models import AuditLog, Run, Task
@@ -46,6 +46,12 @@ def next_slot(database: Database, spec: str = EVERY_SECOND, zone: str = "UTC") -
     return slot
 
 
+def stored(task: Row[Any]) -> dict[str, Any]:
+    """What the columns say, by the names of the definition."""
+    columns = {"group": "concurrency_group"}
+    return {name: getattr(task, columns.get(name, name)) for name in TaskDefinition.model_fields}
+
+
 def audits(database: Database) -> list[tuple[str, str]]:
     return [(line.action, line.target) for line in rows(database, AuditLog)]
 
@@ -71,8 +77,7 @@ def test_a_new_task_has_its_cursor_at_the_first_slot_to_come(database):
     assert (task.enabled, task.revision) == (True, 1)
     assert task.created_at == task.updated_at
     assert abs(task.created_at - now_of(database)) < timedelta(seconds=5)
-    stored = {name: getattr(task, name) for name in TaskDefinition.model_fields}
-    assert stored == wanted.model_dump()
+    assert stored(task) == wanted.model_dump()
 
 
 def test_a_task_that_is_created_disabled_has_no_cursor(database):
@@ -147,8 +152,7 @@ def test_an_edit_replaces_the_definition_and_computes_the_cursor_anew(database):
     tasks.edit(database, task_id, wanted, ADA, expected_revision=1)
 
     task = row(database, Task, task_id)
-    stored = {name: getattr(task, name) for name in TaskDefinition.model_fields}
-    assert stored == wanted.model_dump()
+    assert stored(task) == wanted.model_dump()
     assert task.next_fire_at == next_slot(database, "0 0 5 * * *", "Europe/Berlin")
     assert (task.revision, task.created_at) == (2, created.created_at)
     assert task.updated_at > created.updated_at
@@ -343,8 +347,8 @@ def test_a_disabled_task_does_not_fire_any_more_although_a_slot_was_due(database
 
     works += runs.load(database, me.id, [waiting, manual])
     started = database.transact(
-        lambda connection: runs.start(connection, database.dialect, me, works)
-    )
+        lambda connection: starts.start(connection, database.dialect, me, works)
+    ).started
     assert [work.id for work in started] == [manual]
     cancelled = row(database, Run, waiting)
     assert (cancelled.state, cancelled.reason) == (
@@ -501,7 +505,10 @@ def test_a_change_of_one_task_does_not_wait_for_the_starts_of_others(database, c
     me = insert_node(database)
     now = now_of(database)
     busy, changed = insert_tasks(
-        database, ["busy", "changed"], next_fire_at=now + timedelta(minutes=2)
+        database,
+        ["busy", "changed"],
+        overlap="parallel",
+        next_fire_at=now + timedelta(minutes=2),
     )
     works = runs.load(database, me.id, insert_queued(database, busy.id, 200, me.id, term=0))
     for number in range(200):
@@ -520,7 +527,7 @@ def test_a_change_of_one_task_does_not_wait_for_the_starts_of_others(database, c
         "run_now": lambda: tasks.run_now(database, changed.id, ADA),
     }
     with database.write() as starting:
-        assert len(runs.start(starting, database.dialect, me, works)) == 200
+        assert len(starts.start(starting, database.dialect, me, works).started) == 200
         thread = threading.Thread(target=do[change], daemon=True)
         thread.start()
         thread.join(3.0)

@@ -39,6 +39,7 @@ def live(settings: Any) -> dict[str, Any]:
         run_output,
         run_queries,
         runs,
+        starts,
         statistics,
         tasks,
         users,
@@ -78,9 +79,8 @@ def live(settings: Any) -> dict[str, Any]:
         session.lock_again(sent + 1, time.sleep)
         session.renew_and_commit(term)
         session.close()
-    task_id = tasks.create(
-        database, define({"name": "t", "spec": "* * * * * *", "command": "true"}), somebody
-    )
+    often = {"name": "t", "spec": "* * * * * *", "command": "true", "overlap": "parallel"}
+    task_id = tasks.create(database, define(often), somebody)
     clock = DatabaseClock()
     ahead_s, horizon = 2.0, None
     found = due(database, clock, ahead_s, None)
@@ -91,11 +91,11 @@ def live(settings: Any) -> dict[str, Any]:
     seen["claimed"] = claim(database, Claimant(me.id, term), plans)
     tasks.run_now(database, task_id, somebody)
     orphans = adoption.orphans(database, Claimant(me.id, term))
-    adoption.adopt(database, Claimant(me.id, term), [run.id for run in orphans], [])
+    adoption.adopt(database, Claimant(me.id, term), [run.id for run in orphans], {})
     works = runs.load(database, me.id, runs.queued_ids(database, me.id))
     started = database.transact(
-        lambda connection: runs.start(connection, database.dialect, me, works)
-    )
+        lambda connection: starts.start(connection, database.dialect, me, works)
+    ).started
     seen["started"] = len(started)
     run_output.write_output(database, [(started[0].id, 0, "hello")], [])
     runs.stop_requests(database, me.id)

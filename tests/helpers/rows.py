@@ -14,7 +14,8 @@ from gocron.core.identity import Identity
 from gocron.core.states import RunState, Trigger
 from gocron.db.engine import Database
 from gocron.db.lock import LOCK_NAME
-from gocron.db.models import Base, Node, Run, SchedulerLock, Task
+from gocron.db.models import Base, Node, Run, SchedulerLock, Setting, Task
+from gocron.db.references import GUARD
 
 FAR = datetime(2031, 5, 17, 10, 0, tzinfo=UTC)
 """A slot that no clock has reached yet."""
@@ -51,15 +52,47 @@ def insert_tasks(database: Database, names: Iterable[str], **fields: Any) -> lis
     wanted = list(names)
     values = TASK_DEFAULTS | fields
     with database.write() as connection:
-        connection.execute(insert(Task), [values | {"name": name} for name in wanted])
+        connection.execute(insert(Task), [by_column(Task, values | {"name": n}) for n in wanted])
     found = {row.name: row for row in rows(database, Task)}
     return [due_of(found[name]) for name in wanted]
+
+
+def by_column(model: type[Base], values: dict[str, Any]) -> dict[str, Any]:
+    """Attribute -> value as column -> value; an INSERT of many rows drops what is no column."""
+    attributes = model.__mapper__.attrs
+    return {attributes[name].columns[0].name: value for name, value in values.items()}
+
+
+def insert_runs(database: Database, many: Iterable[dict[str, Any]]) -> None:
+    """Many rows of ``run`` at once, with a slot each."""
+    found = [
+        by_column(Run, RUN_DEFAULTS | {"start_at": values["scheduled_at"]} | values)
+        for values in many
+    ]
+    with database.write() as connection:
+        for start in range(0, len(found), 2000):
+            connection.execute(insert(Run), found[start : start + 2000])
 
 
 def due_of(row: Row[Any]) -> DueTask:
     """A row of ``task`` as the scheduler reads it."""
     return DueTask(
-        row.id, row.name, row.revision, row.next_fire_at, row.spec, row.timezone, row.misfire
+        row.id,
+        row.name,
+        row.revision,
+        row.next_fire_at,
+        row.spec,
+        row.timezone,
+        row.misfire,
+        row.misfire_grace,
+        row.catch_up_limit,
+        row.jitter,
+        row.starts_at,
+        row.ends_at,
+        tuple(row.exclude_calendars),
+        tuple(row.require_calendars),
+        row.followed,
+        row.broken,
     )
 
 
@@ -156,6 +189,7 @@ def empty(database: Database) -> None:
         for table in Base.metadata.sorted_tables:
             connection.execute(delete(table))
         connection.execute(insert(SchedulerLock).values(lock_name=LOCK_NAME, term=0))
+        connection.execute(insert(Setting).values(name=GUARD, value="0"))
 
 
 def scalar(database: Database, statement: str) -> Any:
