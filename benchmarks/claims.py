@@ -24,15 +24,17 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2.extras
+from sqlalchemy import update
 
 from benchmarks.database import connect
 from gocron.clock import DatabaseClock
 from gocron.core.firing import Plan, PlannedRun
 from gocron.core.identity import Identity
-from gocron.core.states import RunState
-from gocron.db import adoption, migrate, runs
+from gocron.core.states import Overlap, RunState
+from gocron.db import adoption, migrate, runs, starts
 from gocron.db.claims import Claimant, claim, due
 from gocron.db.engine import Database
+from gocron.db.models import Task
 from gocron.db.runs import End
 from tests.helpers.big import TASKS, fill
 from tests.helpers.databases import settings_for
@@ -95,6 +97,8 @@ def measure(engine: str, rounds: int, batch: int) -> dict[str, Any]:
         for number in range(NODES_OF_FILL):
             insert_node(database, f"old {number}")
         fill(database)
+        with database.write() as connection:  # some have runs that are going on already
+            connection.execute(update(Task).values(overlap=Overlap.PARALLEL))
         yardstick = YARDSTICKS[engine](environment)
         watch = Watch()
         one_round(database, yardstick, Watch(), batch, 1)  # plans, caches, and connections
@@ -152,7 +156,7 @@ def one_round(
     ids = runs.queued_ids(database, first.id)
     begin_term(database, 2 * number + 1)
     with timed(watch.product, "adopt"):
-        assert adoption.adopt(database, Claimant(second.id, 2 * number + 1), ids, []) == batch
+        assert adoption.adopt(database, Claimant(second.id, 2 * number + 1), ids, {}) == batch
     start_and_finish(database, second, ids, watch)
 
     bare = [(task.id, task.name, task.revision, task.next_fire_at + MOMENT) for task in found]
@@ -173,8 +177,8 @@ def start_and_finish(database: Database, node: Identity, ids: Sequence[int], wat
         works = runs.load(database, node.id, ids)
     with timed(watch.product, "start"):
         started = database.transact(
-            lambda connection: runs.start(connection, database.dialect, node, works)
-        )
+            lambda connection: starts.start(connection, database.dialect, node, works)
+        ).started
     assert len(started) == len(ids)
     now = datetime.now(UTC)
     ends = [End(work.id, RunState.SUCCESS, "", 0, now, 10) for work in started]

@@ -27,6 +27,7 @@ UNUSED_KEYS = frozenset(
 NO_SETTINGS = frozenset(
     {"HOME", "SECRET_KEY", "USER_PASSWORD"}
     | {"TASK_ID", "TASK_NAME", "RUN_ID", "SCHEDULED_AT", "ATTEMPT", "NODE", "TERM"}
+    | {"PARENT_RUN_ID", "PARENT_TASK_NAME", "PARENT_STATE"}
 )
 """GOCRON_* that are none: the home itself, what a command line is given, what tasks are given."""
 

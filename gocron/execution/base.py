@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from gocron.core.states import RunState
 
@@ -34,6 +34,9 @@ class Job:
     http_statuses: str = "200-299"
     http_verify_tls: bool = True
     success_pattern: str = ""
+    parameters: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    parents: Sequence[Mapping[str, Any]] = ()
+    """The runs that it came after: ``run`` (id), ``task`` (name), ``state``."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC
 
+from gocron.core.parameters import as_environment
 from gocron.execution.base import Job
 
 INHERITED = (
@@ -29,6 +30,7 @@ def build(job: Job, daemon: Mapping[str, str]) -> dict[str, str]:
     env = {name: daemon[name] for name in INHERITED if name in daemon}
     env.setdefault("PATH", DEFAULT_PATH)
     env.update(job.environment)
+    env.update(as_environment(job.parameters))
     env.update(facts(job))
     return env
 
@@ -44,4 +46,15 @@ def facts(job: Job) -> dict[str, str]:
         "GOCRON_ATTEMPT": str(job.attempt),
         "GOCRON_NODE": job.node_name,
         "GOCRON_TERM": str(job.term),
+        **_parents(job),
+    }
+
+
+def _parents(job: Job) -> dict[str, str]:
+    """Of a run that came after others; several are separated by commas, in one order."""
+    if not job.parents:
+        return {}
+    return {
+        f"GOCRON_PARENT_{name}": ",".join(str(parent.get(key, "")) for parent in job.parents)
+        for name, key in (("RUN_ID", "run"), ("TASK_NAME", "task"), ("STATE", "state"))
     }

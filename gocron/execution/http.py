@@ -7,6 +7,7 @@ thousand calls in flight cost no threads. One call is one easy handle, used agai
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import deque
 from functools import partial
@@ -191,7 +192,7 @@ class Call:
         curl.setopt(pycurl.HTTPHEADER, [line.encode() for line in self._header_lines()])
 
     def _set_method(self) -> None:
-        method, body = self._job.http_method, self._job.http_body.encode()
+        method, body = self._job.http_method, self._body()
         if method == "HEAD":
             self.curl.setopt(pycurl.NOBODY, 1)
             return
@@ -203,11 +204,19 @@ class Call:
             # Only then: a request of our own naming keeps its name through every redirect.
             self.curl.setopt(pycurl.CUSTOMREQUEST, method)
 
+    def _body(self) -> bytes:
+        """A task with parameters has no body of its own: they are it."""
+        if self._job.parameters:
+            return json.dumps(dict(self._job.parameters), ensure_ascii=False).encode()
+        return self._job.http_body.encode()
+
     def _header_lines(self) -> list[str]:
         """The task's own headers win, however their names are written. In libcurl's words "Name:"
         means not to send what it would send by itself, "Name;" to send it empty."""
         own = {name.lower() for name in self._job.http_headers}
         ours = {"User-Agent": "gocron"} | self._fact_headers()
+        if self._job.parameters:
+            ours["Content-Type"] = "application/json"
         lines = [f"{name}: {text}" for name, text in ours.items() if name.lower() not in own]
         lines += [] if "expect" in own else ["Expect:"]
         for name, text in self._job.http_headers.items():

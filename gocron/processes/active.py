@@ -11,6 +11,7 @@ from functools import partial
 
 from gocron.clock import DatabaseClock, boottime
 from gocron.core.states import RunState
+from gocron.db import starts
 from gocron.db.runs import End, QueuedWork
 from gocron.execution.base import Executor, Handle, Job, Outcome
 from gocron.execution.output import OutputKeeper
@@ -47,7 +48,6 @@ class Active:
         self._node_name = node_name
         self._output_limit = output_limit
         self._going: dict[int, Going] = {}
-        self._per_task: Counter[int] = Counter()
         self.changed = asyncio.Event()
         """Set whenever a run ended or new work came: there may be room now."""
 
@@ -59,16 +59,22 @@ class Active:
         """Ids of the runs that are going on."""
         return set(self._going)
 
-    def by_task(self) -> dict[int, int]:
-        """Task id -> how many of its runs are going on here."""
-        return dict(self._per_task)
+    def counted(self, waiting: dict[int, list[int]]) -> starts.Going:
+        """How many are going on here, of each task, group and backfill."""
+        works = [going.work for going in self._going.values()]
+        return starts.Going(
+            Counter(work.task_id for work in works),
+            Counter(work.group for work in works if work.group),
+            Counter(work.backfill_id for work in works if work.backfill_id is not None),
+            waiting,
+            Counter(work.task_id for work in works if work.in_order),
+        )
 
     def start(self, work: QueuedWork) -> None:
         """Carry out a run that the database has just made ours."""
         keeper = OutputKeeper(self._output_limit)
         going = Going(work, keeper, boottime())
         self._going[work.id] = going
-        self._per_task[work.task_id] += 1
         self._recorder.watch(work.id, keeper)
         executor = self._executors.get(work.protocol)
         done = partial(self._ended, going)
@@ -117,9 +123,6 @@ class Active:
     def _ended(self, going: Going, outcome: Outcome) -> None:
         work = going.work
         del self._going[work.id]
-        self._per_task[work.task_id] -= 1
-        if not self._per_task[work.task_id]:
-            del self._per_task[work.task_id]
         DURATION.labels(work.protocol).observe(boottime() - going.began)
         self._record(work, outcome, going.keeper.seen)
         self.changed.set()
@@ -156,4 +159,6 @@ class Active:
             http_statuses=work.http_statuses,
             http_verify_tls=work.http_verify_tls,
             success_pattern=work.success_pattern,
+            parameters=work.parameters,
+            parents=work.parents,
         )

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,9 +25,11 @@ from gocron.clock import DatabaseClock, boottime
 from gocron.core.firing import DueTask, Plan, plan, settle
 from gocron.core.liveness import Watch
 from gocron.core.protocol import Acting, Ready, StandingBy
+from gocron.core.schedule import Calendars, timetable_of
 from gocron.core.timetable import parse
-from gocron.db import adoption, nodes
-from gocron.db.claims import PAGE, Claimant, TermOver, claim, due
+from gocron.db import adoption, elections, follow_ups, nodes, pauses
+from gocron.db.calendars import Shelf
+from gocron.db.claims import PAGE, Claimant, TermOver, claim, due, mark_broken
 from gocron.db.engine import Database, describe
 from gocron.errors import InvalidSchedule
 from gocron.metrics import CLAIMED, DATABASE_ERRORS, ROUND
@@ -39,6 +42,9 @@ READ_AHEAD_S = 1.5
 """What is due within this time is claimed: between one and one and a half seconds ahead."""
 
 LOOK_AT_NODES_S = 1.0
+
+MOST_ROWS = 2000
+"""Runs that one transaction claims."""
 
 TROUBLE = (SQLAlchemyError, OSError)
 
@@ -69,7 +75,9 @@ class Scheduler:
         self._term = 0
         self._watch = Watch(nodes.LOST_AFTER_S)
         self._looked_at_nodes = 0.0
-        self._broken: set[tuple[int, int]] = set()
+        self._broken: dict[tuple[int, int], str] = {}
+        self._calendars = Shelf()
+        self._elected = 0
         self._complained = ""
 
     def loop(self) -> int:
@@ -124,6 +132,11 @@ class Scheduler:
         two nodes never decide about the same task at the same time."""
         claimant = Claimant(self._me.id, self._term)
         try:
+            self._follow_election(claimant)
+            while self._may_lead() and (
+                follow_ups.look_after(self._database, claimant) >= follow_ups.PAGE
+            ):
+                self._tick()
             if self._adopt(claimant):
                 self._wake()
             self._tick()
@@ -147,9 +160,9 @@ class Scheduler:
             return 0
         if not self._clock.known:
             self._read_clock()
-        missed = set(settle(waiting, self._clock.now(), self._grace))
+        missed = settle(waiting, self._clock.now(), self._grace)
         ours = [run.id for run in waiting if run.id not in missed]
-        adopted = adoption.adopt(self._database, claimant, ours, sorted(missed))
+        adopted = adoption.adopt(self._database, claimant, ours, missed)
         log.debug("adopted %d queued runs, wrote %d off", adopted, len(missed))
         return adopted
 
@@ -161,28 +174,61 @@ class Scheduler:
 
     def _claim_due(self, claimant: Claimant) -> None:
         """Page by page, and tell the runner after each: the first must not wait for the last."""
+        with self._database.read() as connection:
+            paused = pauses.in_force(connection, self._database.dialect)
+        if "" in paused:
+            return
         after = None
         while self._may_lead():
-            tasks = due(self._database, self._clock, READ_AHEAD_S, after)
-            plans = [made for task in tasks if (made := self._plan(task)) is not None]
-            if plans and self._may_lead():
-                CLAIMED.inc(claim(self._database, claimant, plans))
-                self._wake()
+            tasks = due(self._database, self._clock, READ_AHEAD_S, after, sorted(paused))
+            # After the tasks: a calendar that changed in between has changed their revision too.
+            days = self._calendars.take(self._database, _calendars_of(tasks))
+            plans = [made for task in tasks if (made := self._plan(task, days)) is not None]
+            self._say_what_is_broken()
+            for batch in _batches(plans):
+                if self._may_lead():
+                    CLAIMED.inc(claim(self._database, claimant, batch))
+                    self._wake()
+                    self._tick()
             self._tick()
             if len(tasks) < PAGE:
                 break
             after = (tasks[-1].next_fire_at, tasks[-1].id)
 
-    def _plan(self, task: DueTask) -> Plan | None:
+    def _plan(self, task: DueTask, days: Calendars) -> Plan | None:
         now = self._clock.now()
         try:
-            timetable = parse(task.spec, task.timezone)
-            return plan(task, timetable, now, now + timedelta(seconds=READ_AHEAD_S), self._grace)
+            timetable = timetable_of(task, days)
         except InvalidSchedule as error:
-            if (task.id, task.revision) not in self._broken:
-                self._broken.add((task.id, task.revision))
+            if task.broken != str(error)[:512]:
+                self._broken[task.id, task.revision] = str(error)
                 log.error("task %r cannot be scheduled: %s", task.name, error)
             return None
+        if task.broken:
+            self._broken[task.id, task.revision] = ""
+        if timetable is None:
+            return Plan(task, (), None)
+        return plan(task, timetable, now, now + timedelta(seconds=READ_AHEAD_S), self._grace)
+
+    def _say_what_is_broken(self) -> None:
+        if self._broken:
+            mark_broken(self._database, self._broken)
+            self._broken.clear()
+
+    def _follow_election(self, claimant: Claimant) -> None:
+        """Once a term: the runs that an election asks for."""
+        if self._elected == claimant.term:
+            return
+
+        def wanted(spec: str, zone: str) -> bool:
+            try:
+                return parse(spec, zone).on_election
+            except InvalidSchedule:
+                return False
+
+        if elections.queue_election_runs(self._database, claimant, wanted):
+            self._wake()
+        self._elected = claimant.term
 
     def _wake(self) -> None:
         try:
@@ -222,3 +268,22 @@ class Scheduler:
         if words != self._complained:
             self._complained = words
             log.error("%s", words)
+
+
+def _batches(plans: list[Plan]) -> Iterator[list[Plan]]:
+    """Plans in transactions of a bearable size: after a long outage one task may have a thousand
+    slots to catch up on."""
+    batch: list[Plan] = []
+    rows = 0
+    for made in plans:
+        if batch and rows + len(made.runs) > MOST_ROWS:
+            yield batch
+            batch, rows = [], 0
+        batch.append(made)
+        rows += len(made.runs)
+    if batch:
+        yield batch
+
+
+def _calendars_of(tasks: Iterable[DueTask]) -> set[str]:
+    return {name for task in tasks for name in (*task.exclude_calendars, *task.require_calendars)}

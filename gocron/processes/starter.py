@@ -4,7 +4,8 @@ Every run this process knows of is in exactly one of four places, and that is wh
 twice and none is forgotten::
 
     queued_ids -> waiting -> in flight -> active      (started)
-                                |    +--> forgotten   (not ours any more, skipped, to be read again)
+                                |  |  +-> waiting     (held: others have to end first)
+                                |  +----> forgotten   (not ours any more, skipped, to be read again)
                                 +-------> doubtful    (the database went away during COMMIT)
 
 A run that is forgotten and still queued here is simply read again.
@@ -14,18 +15,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gocron.clock import DatabaseClock, boottime
-from gocron.core.firing import decide_start
 from gocron.core.identity import Identity
-from gocron.db import nodes, runs
+from gocron.core.starting import Wait
+from gocron.db import nodes, runs, starts
 from gocron.db.engine import Database
 from gocron.db.runs import QueuedWork
 from gocron.metrics import LATENESS
@@ -36,6 +36,9 @@ from gocron.processes.waiting import Waiting
 log = logging.getLogger("gocron.runner")
 
 LOAD_S = 1.0
+HELD_S = 0.5
+"""How often runs that wait for others are looked at again, besides when a run ends here."""
+
 RETRY_S = 0.2
 BATCH = 1000
 
@@ -72,6 +75,8 @@ class Starter:
         self._waiting = Waiting()
         self._in_flight: set[int] = set()
         self._doubtful: set[int] = set()
+        self._passed_over: set[int] = set()
+        self._release_at = 0.0
         self.new_work = asyncio.Event()
         self.ending = False
         """Set once: nothing new is begun, what is in flight is brought to its end."""
@@ -88,6 +93,7 @@ class Starter:
     async def load_forever(self) -> None:
         """Read what is queued, every second and whenever the scheduler says so."""
         while not self.ending:
+            self.new_work.clear()
             try:
                 await self.load()
             except TROUBLE as error:
@@ -96,7 +102,6 @@ class Starter:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOAD_S):
                     await self.new_work.wait()
-            self.new_work.clear()
 
     async def load(self) -> None:
         """Make ``waiting`` what the database says is queued for this node."""
@@ -105,13 +110,18 @@ class Starter:
         if len(ids) < runs.MOST_QUEUED:
             # Withdrawn by an edit, or adopted by another node. (A cut list proves nothing.)
             self._waiting.drop(waiting_before - set(ids))
-        fresh = sorted(set(ids) - self.known)
+        known = self.known
+        fresh = [run_id for run_id in ids if run_id not in known]
         if not fresh:
             return
+        if len(fresh) > BATCH:
+            self.new_work.set()  # the rest at once, but what is due next before it
         await self._threads.read(self._read_clock)
-        works = await self._threads.read(lambda: runs.load(self._database, self._me.id, fresh))
+        page = fresh[:BATCH]
+        works = await self._threads.read(lambda: runs.load(self._database, self._me.id, page))
+        known = self.known
         for work in works:
-            if work.id not in self.known:
+            if work.id not in known:
                 self._waiting.add(work)
         self._active.changed.set()
 
@@ -128,7 +138,10 @@ class Starter:
     async def start_forever(self) -> None:
         """Start what is due; returns when ``ending`` is set and nothing is in flight."""
         while not self.ending:
-            self._active.changed.clear()
+            if self._active.changed.is_set() or boottime() >= self._release_at:
+                self._active.changed.clear()
+                self._waiting.release()
+                self._release_at = boottime() + HELD_S
             batch = self._take_due()
             if batch:
                 await self._start(batch)
@@ -141,16 +154,21 @@ class Starter:
         return self._max_running - len(self._active)
 
     def _until_next(self) -> float | None:
+        if self._room() <= 0:
+            return None  # the end of a run will wake us
         at = self._waiting.next_at()
-        if at is None or self._room() <= 0:
-            return None  # the end of a run, or new work, will wake us
-        return max(0.0, at - self._clock.offset - boottime())
+        until_due = None if at is None else at - self._clock.offset - boottime()
+        if not self._waiting.any_held:
+            return None if until_due is None else max(0.0, until_due)
+        until_release = self._release_at - boottime()
+        return max(0.0, until_release if until_due is None else min(until_due, until_release))
 
     def _take_due(self) -> list[QueuedWork]:
         if not self._clock.known:
             return []
         now = self._clock.now().timestamp() + 0.0005
-        return self._waiting.take_due(now, min(BATCH, self._room()))
+        # More than there is room for: those that have to wait take none.
+        return self._waiting.take_due(now, BATCH) if self._room() > 0 else []
 
     async def _start(self, batch: list[QueuedWork]) -> None:
         """One batch, from the transaction to the commands. Its runs leave ``in flight`` here."""
@@ -163,43 +181,65 @@ class Starter:
                 await self._threads.start(
                     lambda: runs.hand_back(self._database, self._me.id, stale)
                 )
-            active = self._active.by_task()
-            started = await self._threads.start(lambda: self._transact(fit, active)) if fit else []
+            going = self._active.counted(self._waiting.turns())
+            room = self._room()
+            decided = await self._threads.start(lambda: self._transact(fit, going, room))
         except TROUBLE as error:
             # Whether it was committed is not known: ``settle_doubt`` finds out.
             self._complain(error)
             self._doubtful |= {work.id for work in batch}
-            started = []
+            decided = starts.Decided()
             await asyncio.sleep(RETRY_S)
-        for work in started:
+        for work in decided.started:
             self._spawn(work, sent)
+        for work in fit:
+            if verdict := decided.held.get(work.id):
+                turn, blocker = True, f"task {work.task_id}"
+                if isinstance(verdict, Wait):
+                    turn = work.held or verdict.keeps_turn
+                    blocker = verdict.blocker or blocker
+                held = replace(work, reason=verdict.reason, held=turn, blocker=blocker)
+                self._waiting.hold(held, blocker)
+        # Where some of those that were held got through, others may.
+        self._waiting.release({w.blocker for w in batch if w.blocker and w.id not in decided.held})
+        for work in decided.later:
+            self._waiting.add(work)
+        self._waiting.drop(decided.skipped)
         self._in_flight -= {work.id for work in batch}
-        if len(started) < len(batch):
-            self.new_work.set()  # what was locked or edited just now is to be read again
+        settled = {*(work.id for work in (*decided.started, *decided.later)), *stale}
+        settled |= decided.held.keys() | decided.skipped.keys() | self._doubtful
+        self._read_again({work.id for work in batch} - settled)
+
+    def _read_again(self, passed_over: set[int]) -> None:
+        """What was locked or edited just now: at once, but not again and again. A row may stay
+        locked, and one whose term is over is not ours to start before somebody has adopted it."""
+        if passed_over - self._passed_over:
+            self.new_work.set()
+        elif passed_over:
+            asyncio.get_running_loop().call_later(RETRY_S, self.new_work.set)
+        self._passed_over = passed_over
 
     def _is_stale(self, work: QueuedWork) -> bool:
-        """It became late in our hands (a paused machine, no room for long): the leader decides
-        anew. A row that the leader decided to run late carries a ``start_at`` of that moment."""
-        return work.scheduled and self._clock.now() - work.start_at > self._grace
+        """It became late in our hands (a paused machine or cluster, no room for long): the leader
+        decides anew. A row that the leader decided to run late carries a ``start_at`` of that
+        moment, and one that waits for others keeps its turn."""
+        if not work.scheduled or work.held:
+            return False
+        grace = self._grace
+        if work.misfire_grace is not None:
+            grace = timedelta(seconds=work.misfire_grace)
+        return self._clock.now() - work.start_at > grace
 
-    def _transact(self, batch: Sequence[QueuedWork], active: dict[int, int]) -> list[QueuedWork]:
+    def _transact(
+        self, batch: Sequence[QueuedWork], going: starts.Going, room: int
+    ) -> starts.Decided:
         """The start transaction, on the starter's thread."""
-
-        def work(connection: Connection) -> list[QueuedWork]:
-            elsewhere = runs.running_elsewhere(connection, self._me.id)
-            counts = Counter(active)
-
-            def refusal(item: QueuedWork) -> str | None:
-                going = counts[item.task_id] + elsewhere.get(item.task_id, 0)
-                skip = decide_start(item.overlap, item.max_parallel, going)
-                if skip is not None:
-                    return skip.reason
-                counts[item.task_id] += 1
-                return None
-
-            return runs.start(connection, self._database.dialect, self._me, batch, refusal)
-
-        return self._database.transact(work)
+        if not batch:
+            return starts.Decided()
+        dialect = self._database.dialect
+        return self._database.transact(
+            lambda connection: starts.start(connection, dialect, self._me, batch, going, room)
+        )
 
     def _spawn(self, work: QueuedWork, sent: float) -> None:
         if boottime() - sent > FROZEN_S:
@@ -207,7 +247,8 @@ class Starter:
         elif not self.may_spawn:
             self._active.give_up(work, "the node was stopped just before the start")
         else:
-            due = work.scheduled_at if work.scheduled else work.start_at
+            on_time = work.scheduled and not work.jitter
+            due = work.scheduled_at if on_time else work.start_at
             LATENESS.observe(max(0.0, (self._clock.now() - due).total_seconds()))
             self._active.start(work)
 

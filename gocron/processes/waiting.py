@@ -1,48 +1,125 @@
-"""Runs that were claimed for this node and wait for their moment. Each run is in here once."""
+"""Runs that were claimed for this node and wait for their moment, or for others to end. Each run is
+in here once."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from datetime import datetime
+from typing import TypeVar
 
 from gocron.db.runs import QueuedWork
 
+AT_A_TIME = 20
+"""So many of those that wait for the same thing are asked about again at a time: of ten thousand
+that wait for one group, a few may start."""
+
+Turn = tuple[int, bool, datetime, int]
+
+Entry = TypeVar("Entry", Turn, tuple[float, int])
+
+
+def turn(work: QueuedWork) -> Turn:
+    """What matters more first; what is on time before what is caught up on; then the oldest."""
+    oldest = work.scheduled_at if work.in_order else work.start_at
+    return (-work.priority, work.in_order, oldest, work.id)
+
 
 class Waiting:
-    """Ordered by ``start_at``; what was dropped stays in the heap as a number without meaning."""
+    """In three places: to come (ordered by ``start_at``), due (ordered by ``turn``; what is caught
+    up on apart), and held: due, told to wait for others, not offered again before ``release``.
+
+    What was dropped stays in its heap as a number without meaning.
+    """
 
     def __init__(self) -> None:
         self._works: dict[int, QueuedWork] = {}
-        self._heap: list[tuple[float, int]] = []
-
-    def __len__(self) -> int:
-        return len(self._works)
+        self._to_come: list[tuple[float, int]] = []
+        self._due: list[Turn] = []
+        self._to_catch_up: list[Turn] = []
+        self._held: dict[int, QueuedWork] = {}
+        self._blocked: dict[str, list[Turn]] = {}
 
     @property
     def ids(self) -> set[int]:
         """Ids of all waiting runs."""
-        return set(self._works)
+        return {*self._works, *self._held}
+
+    @property
+    def any_held(self) -> bool:
+        """Whether some wait for others to end."""
+        return bool(self._held)
 
     def add(self, work: QueuedWork) -> None:
         """One more; one that waits already is left as it is."""
-        if work.id not in self._works:
+        if work.id not in self._works and work.id not in self._held:
             self._works[work.id] = work
-            heapq.heappush(self._heap, (work.start_at.timestamp(), work.id))
+            heapq.heappush(self._to_come, (work.start_at.timestamp(), work.id))
 
     def drop(self, run_ids: Iterable[int]) -> None:
         """These are not ours any more."""
         for run_id in run_ids:
             self._works.pop(run_id, None)
+            self._held.pop(run_id, None)
+
+    def hold(self, work: QueuedWork, blocker: str) -> None:
+        """It is due, and has to wait for ``blocker``."""
+        self._held[work.id] = work
+        heapq.heappush(self._blocked.setdefault(blocker, []), turn(work))
+
+    def release(self, blockers: Iterable[str] | None = None) -> None:
+        """Offer some of what is held once more: of everything, or of what waits for these."""
+        for blocker in list(self._blocked if blockers is None else blockers):
+            queue = self._blocked.get(blocker, [])
+            offered = 0
+            while queue and offered < AT_A_TIME:
+                work = self._held.pop(heapq.heappop(queue)[-1], None)
+                if work is not None:
+                    self._works[work.id] = work
+                    self._offer(work)
+                    offered += 1
+            if not queue:
+                self._blocked.pop(blocker, None)
+
+    def turns(self) -> dict[int, list[int]]:
+        """Task -> ids of its runs that keep their turn, those of a catch-up aside."""
+        found: dict[int, list[int]] = {}
+        for work in (*self._held.values(), *self._works.values()):
+            if work.held and not work.in_order:
+                found.setdefault(work.task_id, []).append(work.id)
+        return found
 
     def next_at(self) -> float | None:
-        """POSIX time at which the next run is due; None if nothing waits."""
-        while self._heap and self._heap[0][1] not in self._works:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        """POSIX time at which the next run is due (0: one is); None if nothing waits."""
+        if self._first(self._due) is not None or self._first(self._to_catch_up) is not None:
+            return 0.0
+        at = self._first(self._to_come)
+        return None if at is None else at[0]
 
     def take_due(self, now: float, most: int) -> list[QueuedWork]:
-        """Take out what is due at POSIX time ``now``, the oldest first, at most ``most``."""
+        """Take out what is due at POSIX time ``now``, at most ``most``, in their ``turn``. Of what
+        is caught up on only a few at a time: what falls due meanwhile must not wait for long."""
+        while (at := self._first(self._to_come)) is not None and at[0] <= now:
+            self._offer(self._works[heapq.heappop(self._to_come)[1]])
         taken: list[QueuedWork] = []
-        while len(taken) < most and (at := self.next_at()) is not None and at <= now:
-            taken.append(self._works.pop(heapq.heappop(self._heap)[1]))
+        caught_up = 0
+        while len(taken) < most:
+            due = self._first(self._due)
+            late = self._first(self._to_catch_up) if caught_up < AT_A_TIME else None
+            if due is None and late is None:
+                break
+            queue = self._due
+            if due is None or (late is not None and late < due):
+                queue = self._to_catch_up
+                caught_up += 1
+            taken.append(self._works.pop(heapq.heappop(queue)[-1]))
         return taken
+
+    def _offer(self, work: QueuedWork) -> None:
+        heapq.heappush(self._to_catch_up if work.in_order else self._due, turn(work))
+
+    def _first(self, queue: list[Entry]) -> Entry | None:
+        """What is at the head of a heap and still means something."""
+        while queue and queue[0][-1] not in self._works:
+            heapq.heappop(queue)
+        return queue[0] if queue else None

@@ -32,17 +32,18 @@ class RemotePanel:
         """Send what a person fills into the page ``form``; the address where that leads."""
         token = re.search(r'name="csrf_token"[^>]* value="([^"]+)"', self.get(form))
         assert token, form
-        data = urlencode({"csrf_token": token[1], **fields}).encode()
+        data = urlencode({"csrf_token": token[1], **fields}, doseq=True).encode()
         headers = {"Referer": self._base + form}
         with self._opener.open(Request(self._base + path, data, headers), timeout=20) as answer:
             page = answer.read().decode()
-            assert "invalid-feedback" not in page, page
+            said = re.findall(r"invalid-feedback[^>]*>([^<]*)", page)
+            assert not said, said
             return str(answer.url)
 
     def save_task(self, path: str = "/tasks/new/", **fields: Any) -> None:
         """The form of a task."""
         landed = self.post(path, FORM_DEFAULTS | fields, form=path)
-        assert "/new/" not in landed and "/edit/" not in landed, landed
+        assert not re.search("/(new|edit)/", landed), landed
 
     def disable_task(self, task_id: int) -> None:
         """The list's action for chosen tasks."""

@@ -72,6 +72,16 @@ def test_an_edited_task_runs_its_new_command_from_the_next_slot_on(
         assert not [e for e in entries[number] if e.slot.timestamp() > edited]
     slots = sorted(entry.slot for book in entries for entry in book)
     assert len(slots) == len(set(slots)), "no slot under two definitions"
+    wait_for(
+        lambda: (
+            not [
+                row
+                for row in rows_of_runs(server_env)
+                if row["scheduled_at"] <= slots[-1] and row["state"] == "running"
+            ]
+        ),
+        "the ends of these are recorded",
+    )
     every = ledger.account(
         ["task"],
         slots[0],

@@ -61,10 +61,13 @@ class FakeRecorder:
         self.ends.append(end)
 
 
-def work(run_id: int, command: str = "true", *, task_id: int = 5, protocol: str = "shell"):
+def work(run_id: int, command: str = "true", **more: Any) -> QueuedWork:
+    fields: dict[str, Any] = {"task_id": 5, "protocol": "shell"} | more
     return QueuedWork(
-        run_id, task_id, "report", NOON, NOON, 0, True, 3, 1, protocol, command, "", {}, "GET", {},
-        "", "200", True, "", 0, "skip", 0,
+        id=run_id, task_name="report", scheduled_at=NOON, start_at=NOON, attempt=0, scheduled=True,
+        term=3, revision=1, command=command, working_dir="", environment={}, http_method="GET",
+        http_headers={}, http_body="", http_statuses="200", http_verify_tls=True,
+        success_pattern="", timeout=0, overlap="skip", max_parallel=0, **fields,
     )  # fmt: skip
 
 
@@ -81,6 +84,10 @@ class Bench:
         return [(end.id, end.state, end.reason) for end in self.recorder.ends]
 
 
+def counted(bench: Bench) -> dict[int, int]:
+    return dict(bench.active.counted({}).by_task)
+
+
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
@@ -89,14 +96,37 @@ def bench() -> Bench:
 def test_runs_are_counted_by_task_until_they_end(bench):
     for run_id, task_id in ((1, 5), (2, 5), (3, 6)):
         bench.active.start(work(run_id, task_id=task_id))
-    assert (bench.active.ids, bench.active.by_task()) == ({1, 2, 3}, {5: 2, 6: 1})
+    assert (bench.active.ids, counted(bench)) == ({1, 2, 3}, {5: 2, 6: 1})
     bench.executor.done[1](Outcome(RunState.SUCCESS, "", 0))
     bench.executor.done[3](Outcome(RunState.FAILED, "exit code 2", 2))
-    assert (len(bench.active), bench.active.by_task()) == (1, {5: 1})
+    assert (len(bench.active), counted(bench)) == (1, {5: 1})
     assert bench.ended == [(1, "success", ""), (3, "failed", "exit code 2")]
     assert bench.recorder.ends[1].exit_code == 2
     assert bench.recorder.ends[0].output_bytes == len("true")
     assert bench.active.changed.is_set()
+
+
+def test_runs_are_counted_by_group_and_backfill_too_and_those_without_are_not(bench):
+    bench.active.start(work(1, group="disk", backfill_id=7))
+    bench.active.start(work(2, group="disk", task_id=6))
+    bench.active.start(work(3))
+    found = bench.active.counted({5: [9]})
+    assert (found.by_task, found.by_group) == ({5: 2, 6: 1}, {"disk": 2})
+    assert (found.by_backfill, found.waiting) == ({7: 1}, {5: [9]})
+
+
+def test_a_job_carries_the_values_of_its_parameters_and_the_runs_before_it(bench):
+    jobs: list[Job] = []
+    start = bench.executor.start
+
+    def note_and_start(job: Job, *rest: Any) -> Any:
+        jobs.append(job)
+        return start(job, *rest)
+
+    bench.executor.start = note_and_start
+    before = [{"run": 4, "task": "extract", "state": "success"}]
+    bench.active.start(work(1, parameters={"DAY": "monday"}, parents=before))
+    assert (jobs[0].parameters, jobs[0].parents) == ({"DAY": "monday"}, before)
 
 
 def test_an_executor_with_a_bug_fails_its_run_and_no_other(bench, caplog):
