@@ -1,4 +1,4 @@
-"""The command ``gocron``: verbs of the node. Those of tasks, runs and users: ``cli_*``.
+"""The command ``gocron``: verbs of the node. All others: ``cli_*``.
 
 Every ``GocronError`` ends as one paragraph on stderr and exit code 1.
 """
@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import gocron
-from gocron import cli_runs, cli_tasks, cli_users, logs
+from gocron import (
+    cli_calendars,
+    cli_chains,
+    cli_cron,
+    cli_groups,
+    cli_pauses,
+    cli_runs,
+    cli_tasks,
+    cli_users,
+    logs,
+)
 from gocron.cli_check import check
 from gocron.cli_output import print_json
 from gocron.cli_session import Gocron, load_settings, with_database
@@ -140,3 +150,14 @@ def version() -> None:
 
 for command in (check, *cli_tasks.COMMANDS, *cli_runs.COMMANDS, *cli_users.COMMANDS):
     main.add_command(command)
+for command in (
+    *cli_calendars.COMMANDS,
+    *cli_cron.COMMANDS,
+    *cli_groups.COMMANDS,
+    *cli_pauses.COMMANDS,
+):
+    main.add_command(command)
+for command in cli_chains.TASK_COMMANDS:
+    cli_tasks.task.add_command(command)
+for command in cli_chains.RUN_COMMANDS:
+    cli_runs.run.add_command(command)

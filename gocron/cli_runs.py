@@ -23,8 +23,6 @@ from gocron.core.states import RunState
 from gocron.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gocron.db.engine import Database
     from gocron.db.run_queries import RunFacts, RunFilter
 
@@ -141,10 +139,20 @@ def show(database: Database, run_id: int, as_json: bool) -> None:
         print_facts((name, _value(value)) for name, value in _facts(facts).items())
 
 
-def _value(value: str | int | datetime | None) -> str:
+def _value(value: Any) -> str:
+    from gocron.core.terminal import plain
+
     match value:
-        case None | "":
+        case None | "" | [] | ():
             return NOTHING
+        case dict():
+            return (
+                "\n".join(f"{name}={plain(str(part))}" for name, part in value.items()) or NOTHING
+            )
+        case list() | tuple():
+            return "\n".join(
+                ", ".join(f"{name} {part}" for name, part in parent.items()) for parent in value
+            )
         case str() | int():
             return str(value)
         case _:

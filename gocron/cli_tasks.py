@@ -28,6 +28,28 @@ if TYPE_CHECKING:
     from gocron.db.tasks import NamesTaken
 
 
+PARAMETERS = click.option(
+    "--param",
+    "given",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A value for a parameter of the task; may be given several times.",
+)
+
+
+def parameters_of(given: Sequence[str]) -> dict[str, object]:
+    """What ``--param`` says. Raises ``InvalidTask``."""
+    from gocron.errors import InvalidTask
+
+    values: dict[str, object] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InvalidTask("parameters", f"{text!r} is not understood; write NAME=VALUE")
+        values[name] = value
+    return values
+
+
 @click.group()
 def task() -> None:
     """Import, list, change and run tasks. No node has to be running."""
@@ -153,17 +175,28 @@ def _field(value: Any) -> str:
     """A value of a task for people; control characters cannot play with the terminal."""
     from gocron.core.terminal import plain
 
-    if value is None or value in ("", {}):
+    if value is None or value in ("", {}, []):
         return NOTHING
     match value:
         case bool():
             return "yes" if value else "no"
         case dict():
-            return "\n".join(f"{plain(name)}={plain(text)}" for name, text in value.items())
+            return "\n".join(f"{plain(name)}={plain(str(text))}" for name, text in value.items())
+        case list():
+            return "\n".join(map(_item, value))
         case str() | int():
             return plain(str(value))
         case _:
             return iso(value)
+
+
+def _item(value: Any) -> str:
+    """What stands in a list: a name, or a mapping, of which only what says something is shown."""
+    from gocron.core.terminal import plain
+
+    if not isinstance(value, dict):
+        return plain(str(value))
+    return ", ".join(f"{name}={plain(str(part))}" for name, part in value.items() if part)
 
 
 @task.command()
@@ -186,7 +219,7 @@ def _set_enabled(database: Database, names: Sequence[str], enabled: bool) -> Non
     from gocron.db import tasks
 
     word = "enabled" if enabled else "disabled"
-    for task_id, name in _find(database, names).items():
+    for task_id, name in find(database, names).items():
         changed = tasks.set_enabled(database, [task_id], enabled, me())
         click.echo(f"{word} {name!r}" if changed else f"{name!r} was {word} already")
 
@@ -199,7 +232,7 @@ def delete(database: Database, names: Sequence[str], yes: bool) -> None:
     """Delete tasks. Their history of runs stays; runs that have begun go on."""
     from gocron.db import tasks
 
-    found = _find(database, names)
+    found = find(database, names)
     if not yes:
         listed = ", ".join(repr(name) for name in found.values())
         click.confirm(f"Delete {listed}?", abort=True)
@@ -210,17 +243,19 @@ def delete(database: Database, names: Sequence[str], yes: bool) -> None:
 
 @task.command()
 @NAMES
+@PARAMETERS
 @with_database
-def run(database: Database, names: Sequence[str]) -> None:
+def run(database: Database, names: Sequence[str], given: Sequence[str]) -> None:
     """Run tasks now, outside their schedule: the leader starts them within half a second."""
     from gocron.db import tasks
 
-    for task_id, name in _find(database, names).items():
-        run_id = tasks.run_now(database, task_id, me())
+    values = parameters_of(given)
+    for task_id, name in find(database, names).items():
+        run_id = tasks.run_now(database, task_id, me(), values)
         click.echo(f"run {run_id} of {name!r} is {RunState.QUEUED}")
 
 
-def _find(database: Database, names: Sequence[str]) -> dict[int, str]:
+def find(database: Database, names: Sequence[str]) -> dict[int, str]:
     """Ids and names. All are looked up before anything is changed."""
     from gocron.db import listing
 
