@@ -6,7 +6,9 @@ database's query functions (lists of tasks through Flask-Admin's), and write onl
 
     auth.py           who is looking, and what they may do: the only place that knows roles
     views/            a file a page
-    forms.py          what can be typed in; what is valid says gocron.core.definition
+    task_form.py      what can be typed in; what is valid says gocron.core.definition
+    …_lines.py        what is typed as lines: parameters, dependencies, days
+    relations.py      what belongs together and is shown together
     presentation.py   times, durations, states in words and colours
     error_pages.py    answers to what went wrong
 """
@@ -22,7 +24,10 @@ from flask_admin.theme import Theme
 from admin import auth, error_pages, presentation
 from admin.database import PanelDatabase
 from admin.views.account import account
+from admin.views.calendars import CalendarsView
+from admin.views.groups import GroupsView
 from admin.views.nodes import NodesView
+from admin.views.pauses import PausesView
 from admin.views.runs import RunsView
 from admin.views.start import StartView
 from admin.views.tasks import TaskView
@@ -73,7 +78,15 @@ def _add_views(app: Flask, models: PanelDatabase) -> None:
         index_view=StartView(),
         theme=Theme(folder="bootstrap4", base_template="panel/page.html"),
     )
-    for view in (TaskView(models), RunsView(), NodesView()):
+    views = (
+        TaskView(models),
+        RunsView(),
+        CalendarsView(),
+        GroupsView(),
+        PausesView(),
+        NodesView(),
+    )
+    for view in views:
         admin.add_view(view)
 
 

@@ -1,11 +1,13 @@
-"""Form fields that turn lines of text into a mapping, and back."""
+"""Form fields whose text is more than a text: lines that say something, numbers
+that may be missing."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from wtforms import TextAreaField
+from wtforms import IntegerField, TextAreaField
 from wtforms.validators import ValidationError
 
 
@@ -69,6 +71,42 @@ class PairsField(TextAreaField):
 
     def _example(self) -> str:
         return f"name{self.separator}value"
+
+
+class LinesField(TextAreaField):
+    """Something that ``read`` makes of lines and ``write`` turns into lines; ``read`` raises
+    ``ValueError`` with the line at fault."""
+
+    def __init__(
+        self,
+        *args: Any,
+        read: Callable[[str], Any],
+        write: Callable[[Any], str],
+        **kwargs: Any,
+    ) -> None:
+        self._read, self._write = read, write
+        super().__init__(*args, **kwargs)
+
+    def _value(self) -> str:
+        """What was typed, or the lines for the value."""
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return self._write(self.data) if self.data else ""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Typed text -> value."""
+        self.data = self._read(unix_lines(valuelist[0]) or "" if valuelist else "")
+
+
+class MaybeIntegerField(IntegerField):
+    """A whole number, or None if nothing is typed."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Blanks are nothing."""
+        if valuelist and valuelist[0].strip():
+            super().process_formdata(valuelist)
+        else:
+            self.data = None
 
 
 def _from_json(text: str) -> dict[str, str]:

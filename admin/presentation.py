@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from admin import auth
 from gocron.context import Context
-from gocron.core.states import RunState
+from gocron.core.states import RunState, Trigger
 from gocron.core.timetable import parse
-from gocron.db import cluster
+from gocron.db import cluster, pauses
 from gocron.db.cluster import Cluster
+from gocron.db.pauses import PauseFacts
 from gocron.errors import InvalidSchedule
 
 STATIC = Path(__file__).parent / "static"
@@ -40,9 +41,27 @@ STATE_WORDS = {
     RunState.TIMEOUT: "took longer than the task allows and was ended",
     RunState.CANCELLED: "was stopped by hand",
     RunState.LOST: "its node died; how it ended is not known",
-    RunState.SKIPPED: "was not started, because the run before was still going",
+    RunState.SKIPPED: "was not started; the reason says why",
     RunState.MISSED: "nobody was there to start it in time",
 }
+
+TRIGGER_WORDS = {
+    Trigger.SCHEDULE: "its schedule",
+    Trigger.CATCH_UP: "its schedule, late",
+    Trigger.ELECTION: "the election of a leader",
+    Trigger.DEPENDENCY: "the end of what it depends on",
+    Trigger.MANUAL: "by hand",
+    Trigger.BACKFILL: "a backfill",
+}
+
+TRIGGER_BADGES = {
+    Trigger.CATCH_UP: "late",
+    Trigger.ELECTION: "election",
+    Trigger.DEPENDENCY: "dependency",
+    Trigger.MANUAL: "by hand",
+    Trigger.BACKFILL: "backfill",
+}
+"""In lists; a schedule is the usual thing."""
 
 MEMBER_COLOURS = {
     "leader": "bg-green-lt",
@@ -69,6 +88,9 @@ def install(app: Flask, context: Context) -> None:
         home_zone=home.key,
         spec_zone=spec_zone,
         look=_look,
+        pause_of_all=_pause_of_all,
+        trigger_words=TRIGGER_WORDS,
+        trigger_badges=TRIGGER_BADGES,
         state_colours=STATE_COLOURS,
         state_words=STATE_WORDS,
         member_colours=MEMBER_COLOURS,
@@ -132,6 +154,12 @@ def spec_zone(spec: str, zone: str) -> str:
 
 def _look() -> Cluster:
     return cluster.look(auth.context().database)
+
+
+def _pause_of_all() -> PauseFacts | None:
+    """The pause of everything, if there is one now."""
+    found = pauses.listing(auth.context().database)
+    return next((pause for pause in found if not pause.tag and pause.in_force), None)
 
 
 def _asset_urls() -> _Assets:

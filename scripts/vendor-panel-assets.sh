@@ -7,9 +7,10 @@ cd "$(dirname "$0")/.."
 readonly TABLER=1.6.1 ICONS=3.51.0 PURGECSS=8.0.0
 readonly TARGET=$PWD/admin/static
 readonly USED_ICONS=(
-    arrow-left calendar-event chevron-down chevron-left chevron-right chevron-up circle-check
-    clock-bolt copy dashboard download filter history key list-check logout moon pencil player-play
-    player-stop plus search server-2 sun sun-moon terminal-2 trash user world x
+    arrow-left calendar-event calendar-repeat chevron-down chevron-left chevron-right chevron-up
+    circle-check clock-bolt copy dashboard download filter history key list-check logout moon
+    pencil player-pause player-play player-stop plus search server-2 stack-2 sun sun-moon
+    terminal-2 trash user world x
 )
 
 work=$(mktemp -d)

@@ -4,6 +4,7 @@
   const EVERY_MS = 1000;
   const output = document.getElementById("output");
   const live = document.getElementById("live");
+  const reason = document.getElementById("reason");
   const firstState = document.getElementById("state").textContent.trim();
   let last = output.dataset.last;
 
@@ -24,6 +25,7 @@
     append(answer.text);
     last = answer.last;
     live.textContent = "live";
+    reason.textContent = answer.reason; // while it waits: for what
     // The page is drawn anew with all facts when the run begins, and when it has ended.
     if (answer.ended || answer.state !== firstState) return location.reload();
     setTimeout(poll, EVERY_MS);

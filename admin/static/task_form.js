@@ -13,6 +13,8 @@
   showKind();
 
   const preview = document.getElementById("preview");
+  const watched = ["spec", "timezone", "name", "starts_at", "ends_at", "depends_on"];
+  const lists = ["exclude_calendars", "require_calendars"];
   let latest = 0;
   let timer;
 
@@ -22,15 +24,45 @@
     preview.classList.toggle("text-secondary", !bad);
   }
 
+  function show({ words, slots }) {
+    say(`${words}.`, false);
+    if (!slots.length) return preview.append(" This never fires again.");
+    const list = document.createElement("ol");
+    for (const { local, utc, remark } of slots) {
+      const item = document.createElement("li");
+      item.append(local);
+      item.title = utc;
+      if (remark) {
+        const note = document.createElement("span");
+        note.className = "remark text-yellow";
+        note.append(remark);
+        item.append(note);
+      }
+      list.append(item);
+    }
+    preview.append(list);
+  }
+
+  function question() {
+    const asked = new URLSearchParams();
+    for (const name of watched) {
+      if (name !== "depends_on") asked.set(name, form.elements[name].value.trim());
+    }
+    for (const name of lists) {
+      for (const box of form.querySelectorAll(`input[name="${name}"]:checked`)) asked.append(name, box.value);
+    }
+    return asked;
+  }
+
   async function ask() {
     const own = ++latest;
-    const spec = form.elements.spec.value.trim();
-    const timezone = form.elements.timezone.value.trim();
-    if (!spec) return say("", false);
-    const address = `${form.dataset.preview}?${new URLSearchParams({ spec, timezone })}`;
+    if (!form.elements.spec.value.trim()) {
+      const follows = form.elements.depends_on.value.trim();
+      return say(follows ? "Runs when the tasks that it depends on have ended." : "", false);
+    }
     let answer;
     try {
-      const response = await fetch(address, { headers: { Accept: "application/json" } });
+      const response = await fetch(`${form.dataset.preview}?${question()}`, { headers: { Accept: "application/json" } });
       if (!response.ok) return;
       answer = await response.json();
     } catch {
@@ -38,17 +70,15 @@
     }
     if (own !== latest) return;
     if (answer.problem) say(answer.problem, true);
-    else if (answer.slots.length) say(["Next:", ...answer.slots].join("\n"), false);
-    else say("This never fires again.", true);
+    else show(answer);
   }
 
-  for (const field of [form.elements.spec, form.elements.timezone]) {
-    field.addEventListener("input", () => {
-      clearTimeout(timer);
-      timer = setTimeout(ask, 250);
-    });
-  }
+  form.addEventListener("input", ({ target }) => {
+    if (!watched.includes(target.name) && !lists.includes(target.name)) return;
+    clearTimeout(timer);
+    timer = setTimeout(ask, 250);
+  });
   const wrong = form.querySelector(".is-invalid");
-  wrong?.focus();
+  (wrong?.querySelector("input") ?? wrong)?.focus();
   if (wrong?.name !== "spec" && wrong?.name !== "timezone") ask(); // else it has been said already
 })();

@@ -8,12 +8,14 @@ from flask import Response, flash, jsonify, redirect, request, url_for
 from flask_admin import BaseView, expose
 from werkzeug.wrappers import Response as AnyResponse
 
-from admin import auth
+from admin import auth, relations
+from admin.presentation import STATE_WORDS
 from admin.views.base import LARGEST_ID, Guarded, row_id
 from gocron.core.states import RunState
 from gocron.core.terminal import plain
-from gocron.db import run_queries, task_queries
+from gocron.db import chains, run_queries, task_queries
 from gocron.db.run_queries import RunFilter, Stopped
+from gocron.errors import Conflict
 
 PAGE_SIZE = 50
 SHOWN_CHARS = 500_000
@@ -55,6 +57,9 @@ class RunsView(Guarded, BaseView):
             text=plain("".join(output.pieces)),
             output=output,
             task_zone=task_queries.zone(database, run.task_id),
+            chain=chains.show(database, run_id),
+            attempts=relations.attempts(database, run.task_id, run.scheduled_at),
+            has_children=relations.has_children(database, run.task_id),
         )
 
     @expose(f"{RUN}/tail")
@@ -67,6 +72,7 @@ class RunsView(Guarded, BaseView):
         output = run_queries.output(database, run_id, max(-1, min(after, 2**31 - 1)), SHOWN_CHARS)
         return jsonify(
             state=run.state,
+            reason=run.reason or STATE_WORDS[run.state],
             ended=run.state.ended and output.complete,
             text=plain("".join(output.pieces)),
             last=output.last,
@@ -94,6 +100,15 @@ class RunsView(Guarded, BaseView):
         outcome = run_queries.stop(auth.context().database, run_id, auth.actor())
         kind = "warning" if outcome is Stopped.TOO_LATE else "success"
         flash(f"Run {run_id}: {outcome.value}.", kind)
+        return redirect(url_for("runs.show", run_id=run_id))
+
+    @expose(f"{RUN}/again", methods=("POST",))
+    def again(self, run_id: int) -> AnyResponse:
+        """Run its slot once more, and what depends on it after it."""
+        try:
+            run_id = chains.rerun(auth.context().database, run_id, auth.actor())
+        except Conflict as error:
+            flash(f"It was not run again: {error}.", "warning")
         return redirect(url_for("runs.show", run_id=run_id))
 
 

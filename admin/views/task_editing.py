@@ -6,24 +6,22 @@ from __future__ import annotations
 
 import zoneinfo
 from collections.abc import Callable
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from flask import abort, flash, jsonify, redirect, request, url_for
+from flask import abort, flash, redirect, request, url_for
 from flask_admin import expose
 from flask_admin.helpers import get_form_data
 from werkzeug.wrappers import Response
 
-from admin import auth
-from admin.forms import SECTIONS, TaskForm
+from admin import auth, relations
+from admin.task_form import TaskForm
+from admin.task_sections import SECTIONS, open_sections, usual_values
+from admin.task_values import differences, form_values
 from gocron.core.definition import TaskDefinition, define
-from gocron.core.timetable import parse
 from gocron.db import tasks
 from gocron.db.models import Task
-from gocron.errors import Conflict, InvalidSchedule, InvalidTask, NotFound
-
-PREVIEW = 5
+from gocron.errors import Conflict, InvalidTask, NotFound
 
 Result = TypeVar("Result")
 
@@ -48,15 +46,11 @@ class TaskEditing:
         return self._form_page(form)
 
     def _blank(self) -> dict[str, Any]:
-        values = {
-            name: field.get_default(call_default_factory=True)
-            for name, field in TaskDefinition.model_fields.items()
-            if not field.is_required()
-        }
+        values = usual_values()
         values["timezone"] = auth.context().settings.timezone
         model = self.get_one(request.args.get("like", "")) if "like" in request.args else None
         if model is not None:
-            values = _values(model) | {"name": f"{model.name} (copy)", "enabled": False}
+            values = form_values(model) | {"name": f"{model.name} (copy)", "enabled": False}
         return values
 
     @expose("/edit/", methods=("GET", "POST"))
@@ -68,8 +62,8 @@ class TaskEditing:
             if request.method == "GET":
                 abort(404)
             return self._form_page(TaskForm(request.form), deleted=True)
-        theirs = _values(model)
-        form = TaskForm(get_form_data(), data=theirs | {"revision": model.revision})
+        values = form_values(model) | {"revision": model.revision}
+        form = TaskForm(get_form_data(), data=values)
         changed = None
         if request.method == "POST" and form.validate():
             try:
@@ -77,7 +71,7 @@ class TaskEditing:
                     flash(f"Task “{form.name.data}” was saved.", "success")
                     return redirect(self._back())
             except Conflict:
-                changed = _differences(form, theirs)
+                changed = differences(form, model)
             except NotFound:
                 return self._form_page(form, deleted=True)
         return self._form_page(form, model=model, changed=changed)
@@ -112,10 +106,17 @@ class TaskEditing:
         deleted: bool = False,
     ) -> str:
         back = self._back()
+        database = auth.context().database
+        offered = relations.calendar_names(database)
+        form.exclude_calendars.offer(offered)
+        form.require_calendars.offer(offered)
         return self.render(
             "panel/task_form.html",
             form=form,
             sections=SECTIONS,
+            opened=open_sections(form),
+            groups=relations.group_names(database),
+            relatives=relations.relatives(database, model.id) if model else None,
             model=model,
             changed=changed,
             deleted=deleted,
@@ -128,21 +129,6 @@ class TaskEditing:
             ),
         )
 
-    @expose("/preview/")
-    def preview_view(self) -> Response:
-        """The next slots of a schedule that is being typed, or what is wrong with it."""
-        spec, zone = request.args.get("spec", "").strip(), request.args.get("timezone", "").strip()
-        try:
-            timetable = parse(spec, zone)
-            slot = _database_now()
-            slots: list[datetime] = []
-            while len(slots) < PREVIEW and (found := timetable.next_after(slot)) is not None:
-                slots.append(found.astimezone(zoneinfo.ZoneInfo(timetable.zone)))
-                slot = found
-        except InvalidSchedule as error:
-            return jsonify(problem=str(error))
-        return jsonify(slots=[f"{slot:%Y-%m-%d %H:%M:%S %Z}" for slot in slots])
-
 
 def _blaming(form: TaskForm, save: Callable[[TaskDefinition], Result]) -> Result | None:
     """What ``save`` gives for the form's definition; None if the form now shows what is wrong."""
@@ -151,35 +137,6 @@ def _blaming(form: TaskForm, save: Callable[[TaskDefinition], Result]) -> Result
     except InvalidTask as error:
         form.blame(error)
         return None
-
-
-def _database_now() -> datetime:
-    database = auth.context().database
-    with database.read() as connection:
-        return database.dialect.now(connection)
-
-
-def _values(model: Task) -> dict[str, Any]:
-    return {name: getattr(model, name) for name in TaskDefinition.model_fields}
-
-
-def _differences(form: TaskForm, theirs: dict[str, Any]) -> list[tuple[str, str]]:
-    """Label and stored value of every field that differs from what was typed."""
-    ours = form.definition_fields()
-    return [
-        (form[name].label.text, _in_words(theirs[name]))
-        for name in ours
-        if ours[name] != theirs[name]
-    ]
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(value) or "(empty)"
-    text = str(value)
-    return (text if len(text) <= 200 else text[:200] + " …") or "(empty)"
 
 
 @lru_cache(maxsize=1)

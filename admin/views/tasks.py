@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask import abort, flash, redirect, request, url_for
+from flask import abort, flash, redirect, request
 from flask_admin import expose
 from flask_admin.actions import action
 from flask_admin.contrib.sqla import ModelView
@@ -17,18 +17,21 @@ from werkzeug.wrappers import Response
 
 from admin import auth
 from admin.database import PanelDatabase
-from admin.forms import TaskForm
+from admin.task_form import TaskForm
 from admin.views.base import Guarded, row_id
 from admin.views.task_editing import TaskEditing
-from gocron.db import run_queries, task_queries, tasks
+from admin.views.task_preview import TaskPreview
+from admin.views.task_starting import TaskStarting
+from admin.views.words import sentence
+from gocron.db import pauses, run_queries, task_queries, tasks
 from gocron.db.models import Task
-from gocron.errors import NotFound
+from gocron.errors import Conflict, NotFound
 
 LARGEST_PAGE = 1_000_000
 
 
-class TaskView(TaskEditing, Guarded, ModelView):
-    """List, create, edit, delete, enable, disable, run now."""
+class TaskView(TaskEditing, TaskPreview, TaskStarting, Guarded, ModelView):
+    """List, create, edit, delete, enable, disable, run now, backfill."""
 
     list_template = "panel/tasks.html"
     form = TaskForm
@@ -60,7 +63,8 @@ class TaskView(TaskEditing, Guarded, ModelView):
 
     def get_query(self) -> Any:
         """Without what a list does not show: commands may be long."""
-        columns = (Task.id, *(getattr(Task, name) for name in self.column_list))
+        shown = (*self.column_list, "broken", "depends_on", "parameters")
+        columns = (Task.id, *(getattr(Task, name) for name in shown))
         return super().get_query().options(load_only(*columns))
 
     def get_list(self, *args: Any, **kwargs: Any) -> tuple[int, list[Task]]:
@@ -72,6 +76,9 @@ class TaskView(TaskEditing, Guarded, ModelView):
             database, [task.id for task in rows]
         )
         self._template_args["tags"] = task_queries.tags(database)
+        self._template_args["paused"] = {
+            pause.tag: pause.reason for pause in pauses.listing(database) if pause.in_force
+        }
         return count, rows
 
     def get_one(self, task_id: Any) -> Task | None:
@@ -100,12 +107,6 @@ class TaskView(TaskEditing, Guarded, ModelView):
 
     # changing ------------------------------------------------------------------------------
 
-    @expose("/run/", methods=("POST",))
-    def run_view(self) -> Response:
-        """Queue a run, and show it."""
-        run_id = tasks.run_now(auth.context().database, _asked_ids()[0], auth.actor())
-        return redirect(url_for("runs.show", run_id=run_id))
-
     @action("enable", "Enable")
     def enable(self, row_ids: Sequence[str]) -> Response:
         """They fire again from their next slot on."""
@@ -118,7 +119,11 @@ class TaskView(TaskEditing, Guarded, ModelView):
 
     def _set_enabled(self, row_ids: Sequence[str], enabled: bool) -> Response:
         wanted = _ids(row_ids)
-        changed = tasks.set_enabled(auth.context().database, wanted, enabled, auth.actor())
+        try:
+            changed = tasks.set_enabled(auth.context().database, wanted, enabled, auth.actor())
+        except Conflict as error:
+            flash(sentence(error), "danger")
+            return redirect(self._back())
         word = "enabled" if enabled else "disabled"
         if not wanted:
             flash("Choose at least one task first.", "warning")
@@ -141,7 +146,11 @@ class TaskView(TaskEditing, Guarded, ModelView):
         """GET asks, POST does."""
         wanted = _asked_ids()
         if request.method == "POST":
-            deleted = tasks.delete(auth.context().database, wanted, auth.actor())
+            try:
+                deleted = tasks.delete(auth.context().database, wanted, auth.actor())
+            except Conflict as error:
+                flash(sentence(error), "danger")
+                return redirect(self._back())
             flash(f"{deleted} task{'' if deleted == 1 else 's'} deleted.", "success")
             return redirect(self._back())
         found = self._models.session.execute(

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from admin import auth
-from gocron.db import users
+from gocron.db import calendars, groups, pauses, users
 from gocron.db.models import AuditLog, Run, Task, User
 from tests.helpers.panel import BASIC_TASK, PASSWORD, TESTER, USER, Visitor, installed, words_of
 from tests.helpers.rows import rows
@@ -39,6 +39,8 @@ def closed_addresses(panel):
 def test_there_are_addresses_to_protect(quick_panel):
     paths = {path for _method, path in closed_addresses(quick_panel)}
     assert {"/", "/tasks/", "/tasks/edit/", "/runs/1/stop", "/nodes/", "/password"} <= paths
+    assert {"/tasks/start/", "/tasks/backfill/", "/runs/1/again", "/pauses/resume/"} <= paths
+    assert {"/calendars/delete/", "/groups/edit/"} <= paths
 
 
 def test_a_stranger_gets_no_page_and_changes_nothing(quick_panel):
@@ -218,6 +220,13 @@ def test_no_page_has_scripts_or_styles_inside(quick_panel):
     run = visitor.post("/tasks/run/", {"id": task_id}).location
     pages = ["/", "/tasks/", "/tasks/new/", f"/tasks/edit/?id={task_id}", "/runs/", run, "/nodes/"]
     pages += [f"/tasks/delete/?id={task_id}", "/password", "/nowhere"]
+    calendars.save(quick_panel.database, "c", [], "", TESTER)
+    groups.save(quick_panel.database, "g", 1, "", TESTER)
+    pauses.pause(quick_panel.database, "", "a pause", None, TESTER)
+    pages += [f"/tasks/start/?id={task_id}", f"/tasks/backfill/?id={task_id}", "/pauses/"]
+    for kind, name in (("calendars", "c"), ("groups", "g")):
+        pages += [f"/{kind}/", f"/{kind}/new/"]
+        pages += [f"/{kind}/edit/?name={name}", f"/{kind}/delete/?name={name}"]
     for path in pages:
         answer = visitor.get(path)
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import insert, update
 
+from admin.presentation import STATE_WORDS
 from gocron.core.states import RunState
 from gocron.db import run_queries
 from gocron.db.audit import Actor
@@ -166,12 +167,14 @@ def test_the_tail_of_a_running_run_is_read_piece_by_piece(panel, visitor):
     assert "run.js" in page
     write_output(panel, run_id, "one\n", "two\n")
     answer = visitor.get(f"/runs/{run_id}/tail?after=-1").json
+    assert answer.pop("reason") == STATE_WORDS[RunState.RUNNING]
     assert answer == {"state": "running", "ended": False, "text": "one\ntwo\n", "last": 1}
     write_output(panel, run_id, "three\n", first=2)
     assert visitor.get(f"/runs/{run_id}/tail?after=1").json["text"] == "three\n"
     with panel.database.write() as connection:
         connection.execute(update(Run).values(state="success", finished_at=FAR))
     answer = visitor.get(f"/runs/{run_id}/tail?after=2").json
+    assert answer.pop("reason") == STATE_WORDS[RunState.SUCCESS]
     assert answer == {"state": "success", "ended": True, "text": "", "last": 2}
     assert visitor.get(f"/runs/{run_id}/tail?after=99999999999999999999").json["ended"]
 

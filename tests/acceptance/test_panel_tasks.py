@@ -8,7 +8,7 @@ import pytest
 
 from gocron.db import tasks
 from gocron.db.models import AuditLog, Run, Task
-from tests.helpers.panel import BASIC_TASK, TESTER, USER, words_of
+from tests.helpers.panel import BASIC_TASK, TESTER, USER, field_of, form_values, words_of
 from tests.helpers.rows import insert_run, insert_tasks, rows
 
 HOSTILE = '<script>alert("1")</script>'
@@ -23,11 +23,9 @@ def names_in(page: str) -> list[str]:
     return re.findall(r'<tr data-task="([^"]*)"', page)
 
 
-def field_of(page: str, name: str) -> str:
-    """The part of a form that is about one field, as text."""
-    found = re.search(rf'data-field="{name}">(.*?)(?=data-field=|</section>)', page, re.S)
-    assert found, name
-    return words_of(found[1])
+def untouched(visitor, task_id: int):
+    """What a browser would send if nobody touched the form of a task."""
+    return form_values(visitor.get(f"/tasks/edit/?id={task_id}").text)
 
 
 def test_an_empty_list_says_what_to_do(panel, visitor):
@@ -133,7 +131,7 @@ def test_saving_an_untouched_form_changes_nothing(panel, visitor):
         tag="t",
     )
     before = the_task(panel)
-    answer = visitor.post(f"/tasks/edit/?id={task_id}", form_values(visitor, task_id))
+    answer = visitor.post(f"/tasks/edit/?id={task_id}", untouched(visitor, task_id))
     assert answer.status_code == 302
     after = the_task(panel)
     same = set(before._fields) - {"revision", "updated_at"}
@@ -142,38 +140,9 @@ def test_saving_an_untouched_form_changes_nothing(panel, visitor):
     }
 
 
-def form_values(visitor, task_id: int) -> dict[str, str]:
-    """What a browser would send if nobody touched the form."""
-    page = visitor.get(f"/tasks/edit/?id={task_id}").text
-    form = page[page.index('id="task"') :]
-    values = {}
-    for tag in re.findall(r"<input\b[^>]*>", form):
-        attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
-        if attributes.get("type") == "checkbox" and " checked" not in tag:
-            continue
-        if "name" in attributes:
-            values[attributes["name"]] = unescape(attributes.get("value", "y"))
-    for name, text in re.findall(
-        r'<textarea\b[^>]*name="(\w+)"[^>]*>\r?\n?(.*?)</textarea>', form, re.S
-    ):
-        values[name] = unescape(text).replace("\n", "\r\n")
-    for name, options in re.findall(r'<select\b[^>]*name="(\w+)"[^>]*>(.*?)</select>', form, re.S):
-        chosen = re.search(r'<option selected value="([^"]*)"', options)
-        assert chosen, (name, options)
-        values[name] = chosen[1]
-    del values["csrf_token"]
-    return values
-
-
-def unescape(text: str) -> str:
-    import html
-
-    return html.unescape(text)
-
-
 def test_an_edit_replaces_the_definition(panel, visitor):
     task_id = panel.create_task()
-    values = form_values(visitor, task_id) | {"spec": "0 0 4 * * *", "command": "echo new"}
+    values = untouched(visitor, task_id) | {"spec": "0 0 4 * * *", "command": "echo new"}
     del values["enabled"]
     assert visitor.post(f"/tasks/edit/?id={task_id}", values).status_code == 302
     row = the_task(panel)
@@ -188,8 +157,8 @@ def test_an_edit_replaces_the_definition(panel, visitor):
 
 def test_two_who_edit_the_same_task_do_not_overwrite_each_other(panel, visitor):
     task_id = panel.create_task()
-    mine = form_values(visitor, task_id) | {"command": "mine", "remark": "typed for long"}
-    theirs = form_values(visitor, task_id) | {"command": "theirs"}
+    mine = untouched(visitor, task_id) | {"command": "mine", "remark": "typed for long"}
+    theirs = untouched(visitor, task_id) | {"command": "theirs"}
     assert visitor.post(f"/tasks/edit/?id={task_id}", theirs).status_code == 302
     answer = visitor.post(f"/tasks/edit/?id={task_id}", mine)
     assert answer.status_code == 200
@@ -207,7 +176,7 @@ def test_two_who_edit_the_same_task_do_not_overwrite_each_other(panel, visitor):
 
 def test_what_was_typed_survives_the_delete_of_its_task(panel, visitor):
     task_id = panel.create_task()
-    mine = form_values(visitor, task_id) | {"remark": "typed for long"}
+    mine = untouched(visitor, task_id) | {"remark": "typed for long"}
     tasks.delete(panel.database, [task_id], TESTER)
     page = visitor.post(f"/tasks/edit/?id={task_id}", mine).text
     assert "Somebody deleted this task" in words_of(page)
@@ -369,13 +338,6 @@ def test_the_list_shows_what_became_of_each_task_last(panel, visitor):
     insert_run(panel.database, task_id=task_id, state="queued", attempt=2)
     page = visitor.get("/tasks/").text
     assert re.search(rf'href="/runs/{newest}/"><span class="badge bg-red-lt"[^>]*>failed', page)
-
-
-def test_a_schedule_is_previewed_while_it_is_typed(panel, visitor):
-    answer = visitor.get("/tasks/preview/?spec=0 0 12 * * *&timezone=Asia/Tokyo").json
-    assert len(answer["slots"]) == 5
-    assert all(slot.endswith("12:00:00 JST") for slot in answer["slots"])
-    assert "99" in visitor.get("/tasks/preview/?spec=99 * * * *&timezone=UTC").json["problem"]
 
 
 def test_times_are_shown_in_the_zone_of_the_task(panel, visitor):

@@ -75,7 +75,8 @@ class Person:
     def click(self, selector: str) -> None:
         element = self.see(selector)
         # To the middle: a bar at the bottom of a form may cover what is at the edge.
-        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        middle = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})"
+        self.browser.execute_script(middle, element)
         element.click()
 
     def type(self, field: str, text: str) -> None:

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,21 @@ BASIC_TASK: dict[str, Any] = {
     "command": "tar cf - /etc",
 }
 
-FORM_DEFAULTS = {
+FORM_DEFAULTS: dict[str, Any] = {
     "protocol": "shell",
     "overlap": "skip",
     "misfire": "run_once",
+    "misfire_grace": "",
+    "catch_up_limit": "100",
     "max_parallel": "0",
+    "jitter": "0",
+    "priority": "0",
+    "retry_times": "0",
+    "retry_interval": "0",
+    "retry_backoff": "fixed",
+    "retry_jitter": "0",
+    "retry_on": ["failed", "timeout"],
+    "on_lost": "fail",
     "timeout": "0",
     "http_method": "GET",
     "http_statuses": "200-299",
@@ -113,6 +124,62 @@ class Visitor:
     def save_task(self, path: str = "/tasks/new/", **fields: Any) -> TestResponse:
         """Send the form of a task."""
         return self.post(path, FORM_DEFAULTS | BASIC_TASK | fields)
+
+
+class _Form(HTMLParser):
+    """What a browser would send of the form with an id, if nobody touched it."""
+
+    def __init__(self, form_id: str) -> None:
+        super().__init__()
+        self.values: dict[str, list[str]] = {}
+        self._id = form_id
+        self._inside = False
+        self._area = self._select = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._inside = given.get("id") == self._id
+        name, kind = given.get("name", ""), given.get("type", "text")
+        if not self._inside:
+            return
+        if tag == "textarea":
+            self._area = name
+            self.values[name] = [""]
+        elif tag == "select":
+            self._select = name
+        elif tag == "option" and self._select and "selected" in given:
+            self.values.setdefault(self._select, []).append(given["value"])
+        elif tag == "input" and name and (kind not in ("checkbox", "radio") or "checked" in given):
+            self.values.setdefault(name, []).append(given.get("value", "on"))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._area = "" if tag == "textarea" else self._area
+        self._select = "" if tag == "select" else self._select
+
+    def handle_data(self, data: str) -> None:
+        if self._area:
+            self.values[self._area][0] += data
+
+
+def form_values(page: str, form_id: str = "task") -> dict[str, Any]:
+    """What a browser would send if nobody touched the form; the token aside."""
+    form = _Form(form_id)
+    # Of what stands in a text area the first line end is not a part of it.
+    form.feed(re.sub(r"(<textarea[^>]*>)\n", r"\1", page.replace("\r\n", "\n")))
+    assert form.values, f"no form {form_id!r}"
+    del form.values["csrf_token"]
+    return {
+        name: values if len(values) > 1 else values[0].replace("\n", "\r\n")
+        for name, values in form.values.items()
+    }
+
+
+def field_of(page: str, name: str) -> str:
+    """The part of a form that is about one field, as text."""
+    found = re.search(rf'data-field="{name}">(.*?)(?=data-field=|</section>|</form>)', page, re.S)
+    assert found, name
+    return words_of(found[1])
 
 
 def words_of(page: str) -> str:
