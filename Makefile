@@ -25,7 +25,7 @@ run: $(VENV)/installed
 	@$(BIN)/gocron web --port 5920 $(ARGS)
 
 test: $(VENV)/installed-dev test-servers
-	@$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 test-servers:
 	@scripts/install-test-servers.sh
