@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,14 @@ from typing import Any
 import pytest
 
 from benchmarks.database import query
-from gocron.db import backfills, groups, tasks
+from gocron.db import backfills, calendars, groups, pauses, tasks
 from tests.helpers.cluster import Cluster, Node, cluster_of, wait_for
 from tests.helpers.product import SOMEBODY, add_task, database_of
 
 NEVER = "0 0 0 1 1 *"
+
+GRACE = timedelta(seconds=0.5)
+"""A start that had looked for pauses a moment before may still be on its way."""
 
 
 @pytest.fixture
@@ -162,3 +166,56 @@ def test_a_backfill_goes_on_under_the_next_leader_in_order_and_not_faster(
         others = [o for o in rows if o["started_at"] <= row["started_at"] < o["finished_at"]]
         assert len(others) <= 2
     assert len(scene.started()) == len(set(scene.started())) == len(rows)
+
+
+def test_while_everything_is_paused_only_people_start_something(
+    cluster: Cluster, scene: Scene
+) -> None:
+    scene.task("each second", "true", spec="* * * * * *", overlap="parallel")
+    scene.task("by hand", "true")
+    wait_for(lambda: len(scene.started()) >= 2, "it fires")
+    with database_of(scene.database) as database:
+        pauses.pause(database, "", "maintenance of the storage", None, SOMEBODY)
+        paused = datetime.now(UTC)
+        scene.run("by hand")
+        scene.wait_for("by hand", "success")
+        time.sleep(3)
+        pauses.resume(database, "", SOMEBODY)
+    resumed = datetime.now(UTC)
+    wait_for(
+        lambda: query(
+            scene.database,
+            "SELECT 1 AS x FROM run WHERE task_name = 'each second' AND state = 'success' "
+            f"AND scheduled_at > '{resumed:%Y-%m-%d %H:%M:%S}'",
+        ),
+        "it fires again",
+    )
+    rows = [row for row in scene.rows("each second") if row["started_at"]]
+    assert not [row for row in rows if paused + GRACE < row["started_at"] < resumed]
+    slots = query(
+        scene.database,
+        "SELECT scheduled_at FROM run WHERE task_name = 'each second' ORDER BY scheduled_at",
+    )
+    moments = [row["scheduled_at"] for row in slots]
+    assert len(moments) == (moments[-1] - moments[0]).total_seconds() + 1, "no slot is forgotten"
+
+
+def test_a_task_that_has_become_impossible_says_why_and_disturbs_nobody(
+    cluster: Cluster, scene: Scene
+) -> None:
+    with database_of(scene.database) as database:
+        calendars.save(database, "free", [], "", SOMEBODY)
+        every_second: dict[str, Any] = {"spec": "* * * * * *", "overlap": "parallel"}
+        scene.task("broken", "true", exclude_calendars=["free"], **every_second)
+        scene.task("other", "true", **every_second)
+        wait_for(lambda: "success" in scene.states("broken"), "it fires")
+        calendars.delete(database, "free", SOMEBODY, force=True)
+        said = query(scene.database, "SELECT broken FROM task WHERE name = 'broken'")
+        assert "calendar 'free' does not exist" in said[0]["broken"]
+        count = len(scene.rows("broken"))
+        before = scene.states("other").count("success")
+        wait_for(lambda: scene.states("other").count("success") >= before + 3, "others go on")
+        assert len(scene.rows("broken")) <= count + 1
+        calendars.save(database, "free", [], "", SOMEBODY)
+        ended = scene.states("broken").count("success")
+        wait_for(lambda: scene.states("broken").count("success") > ended + 2, "it fires again")
