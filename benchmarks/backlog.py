@@ -133,13 +133,9 @@ def lateness(
 
 def unsettled(database: dict[str, str]) -> bool:
     """Whether something of the backlog is still to be run."""
-    return bool(
-        query(
-            database,
-            "SELECT 1 AS x FROM run WHERE task_name NOT LIKE 'punctual%' "
-            "AND state IN ('queued', 'running') AND trigger_kind = 'catch_up' LIMIT 1",
-        )
-    ) or not query(database, "SELECT 1 AS x FROM run WHERE trigger_kind = 'catch_up' LIMIT 1")
+    rows = query(database, "SELECT DISTINCT state FROM run WHERE trigger_kind = 'catch_up'")
+    states = {row["state"] for row in rows}
+    return not states or bool(states & {"queued", "running"})
 
 
 def backlog(database: dict[str, str]) -> list[dict[str, Any]]:

@@ -14,6 +14,10 @@ AT_A_TIME = 20
 """So many of those that wait for the same thing are asked about again at a time: of ten thousand
 that wait for one group, a few may start."""
 
+CATCH_UP_AT_A_TIME = 4
+"""So many of those that are caught up on are started with a batch: what falls due meanwhile waits
+for them, a millisecond or two each."""
+
 Turn = tuple[int, bool, datetime, int]
 
 Entry = TypeVar("Entry", Turn, tuple[float, int])
@@ -105,7 +109,7 @@ class Waiting:
         caught_up = 0
         while len(taken) < most:
             due = self._first(self._due)
-            late = self._first(self._to_catch_up) if caught_up < AT_A_TIME else None
+            late = self._first(self._to_catch_up) if caught_up < CATCH_UP_AT_A_TIME else None
             if due is None and late is None:
                 break
             queue = self._due
