@@ -79,6 +79,21 @@ class Person:
         self.browser.execute_script(middle, element)
         element.click()
 
+    def submit(self, selector: str) -> None:
+        """Click, and wait for the page that answers: whoever opens another address before that
+        races with it."""
+        page = self.browser.find_element(By.TAG_NAME, "html")
+        self.click(selector)
+
+        def answered() -> bool:
+            try:
+                page.is_enabled()
+            except StaleElementReferenceException:
+                return True
+            return False
+
+        self.wait(answered, f"{selector} at {self.path} is answered")
+
     def type(self, field: str, text: str) -> None:
         element = self.see(f"#{field}")
         element.clear()
@@ -92,7 +107,7 @@ class Person:
         self.type("name", name)
         self.type("spec", spec)
         self.type("command", command)
-        self.click("#save")
+        self.submit("#save")
 
     def row(self, name: str) -> str:
         """The selector of a task's row in the list."""

@@ -14,7 +14,7 @@ def make_calendar(person: Person, name: str) -> None:
     person.open("/calendars/new/")
     person.type("name", name)
     person.type("days", "2030-12-24..2030-12-26")
-    person.click("#save")
+    person.submit("#save")
     person.see(".alert-success", name)
 
 
@@ -68,7 +68,7 @@ def test_a_run_with_parameters_is_begun_once_however_often_somebody_clicks(
     person.type("command", 'echo "day $DAY"')
     person.click('section[aria-label="Parameters"] summary')
     person.type("parameters", "DAY = 2026-01-01  # which day")
-    person.click("#save")
+    person.submit("#save")
     person.click(f'{person.row("with parameters")} a[title="Run now …"]')
     person.type("p-DAY", "of days")
     person.browser.execute_script(
@@ -82,7 +82,7 @@ def test_a_run_with_parameters_is_begun_once_however_often_somebody_clicks(
 def test_a_pause_is_seen_everywhere_and_resumed_where_it_is_seen(person: Person) -> None:
     person.open("/pauses/")
     person.type("reason", "new disks")
-    person.click("#begin")
+    person.submit("#begin")
     person.open("/tasks/")
     person.see("#paused", "new disks")
     person.click("#paused button")
