@@ -154,9 +154,9 @@ class Starter:
         return self._max_running - len(self._active)
 
     def _until_next(self) -> float | None:
-        if self._room() <= 0:
-            return None  # the end of a run will wake us
-        at = self._waiting.next_at()
+        if self._room() <= 0 or not self._clock.known:
+            return None  # the end of a run, or what is loaded, will wake us
+        at = self._waiting.next_at(boottime() + self._clock.offset)
         until_due = None if at is None else at - self._clock.offset - boottime()
         if not self._waiting.any_held:
             return None if until_due is None else max(0.0, until_due)

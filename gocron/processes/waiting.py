@@ -18,6 +18,10 @@ CATCH_UP_AT_A_TIME = 4
 """So many of those that are caught up on are started with a batch: what falls due meanwhile waits
 for them, a millisecond or two each."""
 
+CLEAR_S = 0.03
+"""By itself nothing is caught up on so shortly before something else is due: the machine is to be
+free for what is on time."""
+
 Turn = tuple[int, bool, datetime, int]
 
 Entry = TypeVar("Entry", Turn, tuple[float, int])
@@ -93,18 +97,23 @@ class Waiting:
                 found.setdefault(work.task_id, []).append(work.id)
         return found
 
-    def next_at(self) -> float | None:
-        """POSIX time at which the next run is due (0: one is); None if nothing waits."""
-        if self._first(self._due) is not None or self._first(self._to_catch_up) is not None:
+    def next_at(self, now: float) -> float | None:
+        """POSIX time at which ``take_due`` gives something (0: at once); None if nothing waits."""
+        if self._first(self._due) is not None:
             return 0.0
         at = self._first(self._to_come)
+        if self._first(self._to_catch_up) is not None and self._is_clear(now):
+            return 0.0
         return None if at is None else at[0]
 
     def take_due(self, now: float, most: int) -> list[QueuedWork]:
         """Take out what is due at POSIX time ``now``, at most ``most``, in their ``turn``. Of what
-        is caught up on only a few at a time: what falls due meanwhile must not wait for long."""
+        is caught up on only a few at a time, together with something that is due or while nothing
+        is about to be: what falls due meanwhile must not wait for long."""
         while (at := self._first(self._to_come)) is not None and at[0] <= now:
             self._offer(self._works[heapq.heappop(self._to_come)[1]])
+        if self._first(self._due) is None and not self._is_clear(now):
+            return []
         taken: list[QueuedWork] = []
         caught_up = 0
         while len(taken) < most:
@@ -118,6 +127,10 @@ class Waiting:
                 caught_up += 1
             taken.append(self._works.pop(heapq.heappop(queue)[-1]))
         return taken
+
+    def _is_clear(self, now: float) -> bool:
+        at = self._first(self._to_come)
+        return at is None or at[0] - now > CLEAR_S
 
     def _offer(self, work: QueuedWork) -> None:
         heapq.heappush(self._to_catch_up if work.in_order else self._due, turn(work))

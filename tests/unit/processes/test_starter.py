@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,20 +18,9 @@ from gocron.db import runs, starts
 from gocron.db.runs import QueuedWork
 from gocron.db.starts import Decided, Going
 from gocron.processes.starter import Starter
+from tests.unit.processes.queued_work import work
 
 AWAY = OperationalError("COMMIT", {}, Exception("server closed the connection"))
-
-
-def work(run_id: int, **more: Any) -> QueuedWork:
-    now = datetime.now(UTC) - timedelta(milliseconds=50)
-    fields: dict[str, Any] = {
-        "id": run_id, "task_id": run_id, "task_name": "t", "scheduled_at": now, "start_at": now,
-        "attempt": 0, "scheduled": True, "term": 3, "revision": 1, "protocol": "shell",
-        "command": "true", "working_dir": "", "environment": {}, "http_method": "GET",
-        "http_headers": {}, "http_body": "", "http_statuses": "200", "http_verify_tls": True,
-        "success_pattern": "", "timeout": 0, "overlap": "skip", "max_parallel": 0,
-    } | more  # fmt: skip
-    return QueuedWork(**fields)
 
 
 class FakeActive:

@@ -1,0 +1,62 @@
+"""Whose turn it is: what is on time must not wait for what is caught up on."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from gocron.core.states import Trigger
+from gocron.db.runs import QueuedWork
+from gocron.processes.waiting import CATCH_UP_AT_A_TIME, CLEAR_S, Waiting
+from tests.unit.processes.queued_work import work
+
+NOW = 1_800_000_000.0
+
+
+def due(run_id: int, at: float, *, late: bool = False) -> QueuedWork:
+    moment = datetime.fromtimestamp(at, UTC)
+    trigger = Trigger.CATCH_UP if late else Trigger.SCHEDULE
+    return work(run_id, scheduled_at=moment, start_at=moment, trigger=trigger)
+
+
+def waiting(*works: QueuedWork) -> Waiting:
+    line = Waiting()
+    for each in works:
+        line.add(each)
+    return line
+
+
+def taken(line: Waiting, now: float) -> list[int]:
+    return [each.id for each in line.take_due(now, 1000)]
+
+
+def test_what_is_on_time_goes_before_a_few_of_what_is_caught_up_on() -> None:
+    late = [due(number, NOW - 100, late=True) for number in range(10)]
+    line = waiting(*late, due(50, NOW - 0.01))
+    assert taken(line, NOW) == [50, *range(CATCH_UP_AT_A_TIME)]
+
+
+def test_nothing_is_caught_up_on_shortly_before_a_slot_and_the_slot_is_waited_for() -> None:
+    soon = NOW + CLEAR_S / 2
+    line = waiting(due(1, NOW - 100, late=True), due(50, soon))
+    assert taken(line, NOW) == []
+    assert line.next_at(NOW) == soon
+    assert taken(line, soon) == [50, 1]
+
+
+def test_what_is_caught_up_on_goes_at_once_while_no_slot_is_near() -> None:
+    line = waiting(due(1, NOW - 100, late=True), due(50, NOW + 2 * CLEAR_S))
+    line.take_due(NOW - 200, 0)
+    assert taken(line, NOW) == [1]
+    assert line.next_at(NOW) == NOW + 2 * CLEAR_S
+    assert taken(line, NOW) == []
+
+
+def test_slots_that_follow_each_other_closely_do_not_starve_what_is_caught_up_on() -> None:
+    late = [due(number, NOW - 100, late=True) for number in range(10)]
+    line = waiting(*late, *(due(50 + n, NOW + n * CLEAR_S / 3) for n in range(10)))
+    seen = [run_id for n in range(10) for run_id in taken(line, NOW + n * CLEAR_S / 3)]
+    assert set(range(10)) < set(seen)
+
+
+def test_nothing_waits_for_a_moment_when_nothing_waits() -> None:
+    assert waiting().next_at(NOW) is None
