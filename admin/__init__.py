@@ -9,7 +9,9 @@ database's query functions (lists of tasks through Flask-Admin's), and write onl
     task_form.py      what can be typed in; what is valid says gocron.core.definition
     …_lines.py        what is typed as lines: parameters, dependencies, days
     relations.py      what belongs together and is shown together
+    navigation.py     what the side bar shows
     presentation.py   times, durations, states in words and colours
+    i18n.py           languages
     error_pages.py    answers to what went wrong
 """
 
@@ -21,11 +23,12 @@ from flask import Blueprint, Flask, Response, redirect, url_for
 from flask_admin import Admin
 from flask_admin.theme import Theme
 
-from admin import auth, error_pages, presentation
+from admin import auth, error_pages, i18n, presentation
 from admin.database import PanelDatabase
 from admin.views.account import account
 from admin.views.calendars import CalendarsView
 from admin.views.groups import GroupsView
+from admin.views.live import live
 from admin.views.nodes import NodesView
 from admin.views.pauses import PausesView
 from admin.views.runs import RunsView
@@ -62,9 +65,11 @@ def install(app: Flask, context: Context) -> None:
         "/favicon.ico", "favicon", lambda: redirect(url_for("panel.static", filename="icon.svg"))
     )
     auth.install(app)
+    i18n.install(app, context)
     presentation.install(app, context)
     error_pages.install(app)
     app.register_blueprint(account)
+    app.register_blueprint(live)
     _add_views(app, PanelDatabase(app, context.database.engine))
     app.after_request(_protect)
 

@@ -17,6 +17,7 @@ from flask_login import LoginManager, UserMixin, current_user, login_user, logou
 from flask_wtf import CSRFProtect
 from werkzeug.wrappers import Response as AnyResponse
 
+from admin import i18n
 from admin.error_pages import wants_page
 from gocron.context import Context
 from gocron.db import users
@@ -110,9 +111,12 @@ def actor() -> Actor:
 
 
 def begin_session(account: Account) -> None:
-    """Nothing of the session before the login survives it, the CSRF token included."""
+    """Nothing of the session before the login survives it, the CSRF token included; the language
+    does."""
+    chosen = session.get(i18n.CHOICE, "")
     session.clear()
     session.permanent = True
+    i18n.choose(account.language or chosen)
     login_user(Person(account))
 
 
@@ -120,7 +124,9 @@ def end_session() -> None:
     """Log out. A copy of the cookie is worth nothing afterwards either."""
     users.end_sessions(context().database, current_user.account.id)
     logout_user()
+    chosen = session.get(i18n.CHOICE, "")
     session.clear()
+    i18n.choose(chosen)
 
 
 def local_path(target: str | None, fallback: str) -> str:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from flask import Flask, Response, render_template, request
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from gocron.errors import NotFound
 
 WORDS = {
-    400: "This request cannot be understood.",
-    403: "You may not do this.",
-    404: "There is nothing at this address. It may have been deleted.",
-    405: "This address does not answer that kind of request.",
-    413: "That is more than a form may hold.",
-    500: "A mistake in gocron. The log of this node says more.",
+    400: lazy("This request cannot be understood."),
+    403: lazy("You may not do this."),
+    404: lazy("There is nothing at this address. It may have been deleted."),
+    405: lazy("This address does not answer that kind of request."),
+    413: lazy("That is more than a form may hold."),
+    500: lazy("A mistake in gocron. The log of this node says more."),
 }
 
-STALE_FORM = (
+NAMES = {
+    400: lazy("Not understood"),
+    403: lazy("Not allowed"),
+    404: lazy("Not found"),
+    405: lazy("Not that way"),
+    413: lazy("Too much"),
+    500: lazy("Something went wrong"),
+}
+
+STALE_FORM = lazy(
     "This page was open since before you logged in or out, so its form is no longer valid. "
     "Go back, load the page again, and repeat what you did."
 )
@@ -28,6 +39,7 @@ def install(app: Flask) -> None:
     """Pages for people; programs get the plain answers of Flask."""
     app.register_error_handler(HTTPException, _page)
     app.register_error_handler(NotFound, _gone)
+    app.extensions["gocron_outage_page"] = _outage
 
 
 def wants_page() -> bool:
@@ -40,8 +52,9 @@ def _page(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < 400 or not wants_page():
         return error
     words = STALE_FORM if isinstance(error, CSRFError) else WORDS.get(error.code, "")
+    name = NAMES.get(error.code, error.name)
     response = Response(
-        render_template("panel/error.html", code=error.code, name=error.name, words=words),
+        render_template("panel/error.html", code=error.code, name=name, words=words),
         error.code,
     )
     for name, text in error.get_headers():
@@ -50,5 +63,10 @@ def _page(error: HTTPException) -> Response | HTTPException:
     return response
 
 
+def _outage() -> str:
+    """While the database is away; comes back by itself. What was sent is not sent again."""
+    return render_template("panel/outage.html", was_sent=request.method != "GET")
+
+
 def _gone(error: NotFound) -> tuple[str, int]:
-    return render_template("panel/error.html", code=404, name="Not found", words=str(error)), 404
+    return render_template("panel/error.html", code=404, name=_("Not found"), words=str(error)), 404

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from flask_babel import lazy_gettext as _
+from flask_wtf.i18n import translations
 from wtforms import Form, PasswordField, StringField
 from wtforms.validators import EqualTo, InputRequired, Length, Regexp
 
@@ -9,27 +13,41 @@ from gocron.db.users import SHORTEST_PASSWORD
 
 NO_NUL = Regexp(r"^[^\0]*\Z")
 LONGEST_PASSWORD = Length(max=1024)
+AT_LEAST = _("At least %(number)s characters.", number=SHORTEST_PASSWORD)
 
 
-class LoginForm(Form):
+class PanelForm(Form):
+    """WTForms says what is wrong in the language of the page."""
+
+    class Meta:
+        """For WTForms."""
+
+        def get_translations(self, form: Form) -> Any:
+            """Those of the request."""
+            return translations
+
+
+class LoginForm(PanelForm):
     """Name and password."""
 
-    username = StringField("Name", [InputRequired(), Length(max=64), NO_NUL])
-    password = PasswordField("Password", [InputRequired(), LONGEST_PASSWORD, NO_NUL])
+    username = StringField(_("Name"), [InputRequired(), Length(max=64), NO_NUL])
+    password = PasswordField(_("Password"), [InputRequired(), LONGEST_PASSWORD, NO_NUL])
 
 
-class PasswordForm(Form):
+class PasswordForm(PanelForm):
     """The old password, and the new one twice."""
 
-    old = PasswordField("Current password", [InputRequired(), LONGEST_PASSWORD, NO_NUL])
+    old = PasswordField(_("Current password"), [InputRequired(), LONGEST_PASSWORD, NO_NUL])
     new = PasswordField(
-        "New password",
+        _("New password"),
         [
             InputRequired(),
-            Length(min=SHORTEST_PASSWORD, message=f"At least {SHORTEST_PASSWORD} characters."),
+            Length(min=SHORTEST_PASSWORD, message=AT_LEAST),
             LONGEST_PASSWORD,
             NO_NUL,
         ],
-        description=f"At least {SHORTEST_PASSWORD} characters.",
+        description=AT_LEAST,
     )
-    again = PasswordField("New password, again", [EqualTo("new", "This is not the same as above.")])
+    again = PasswordField(
+        _("New password, again"), [EqualTo("new", _("This is not the same as above."))]
+    )

@@ -8,9 +8,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from flask import Flask, url_for
+from flask_babel import format_timedelta
+from flask_babel import lazy_gettext as _
 from markupsafe import Markup
 
 from admin import auth
+from admin.navigation import navigation
 from gocron.context import Context
 from gocron.core.states import RunState, Trigger
 from gocron.core.timetable import parse
@@ -34,32 +37,32 @@ STATE_COLOURS = {
 }
 
 STATE_WORDS = {
-    RunState.QUEUED: "waits for its moment, or for a node that has room",
-    RunState.RUNNING: "has been started and has not ended yet",
-    RunState.SUCCESS: "ended well",
-    RunState.FAILED: "ended badly",
-    RunState.TIMEOUT: "took longer than the task allows and was ended",
-    RunState.CANCELLED: "was stopped by hand",
-    RunState.LOST: "its node died; how it ended is not known",
-    RunState.SKIPPED: "was not started; the reason says why",
-    RunState.MISSED: "nobody was there to start it in time",
+    RunState.QUEUED: _("waits for its moment, or for a node that has room"),
+    RunState.RUNNING: _("has been started and has not ended yet"),
+    RunState.SUCCESS: _("ended well"),
+    RunState.FAILED: _("ended badly"),
+    RunState.TIMEOUT: _("took longer than the task allows and was ended"),
+    RunState.CANCELLED: _("was stopped by hand"),
+    RunState.LOST: _("its node died; how it ended is not known"),
+    RunState.SKIPPED: _("was not started; the reason says why"),
+    RunState.MISSED: _("nobody was there to start it in time"),
 }
 
 TRIGGER_WORDS = {
-    Trigger.SCHEDULE: "its schedule",
-    Trigger.CATCH_UP: "its schedule, late",
-    Trigger.ELECTION: "the election of a leader",
-    Trigger.DEPENDENCY: "the end of what it depends on",
-    Trigger.MANUAL: "by hand",
-    Trigger.BACKFILL: "a backfill",
+    Trigger.SCHEDULE: _("its schedule"),
+    Trigger.CATCH_UP: _("its schedule, late"),
+    Trigger.ELECTION: _("the election of a leader"),
+    Trigger.DEPENDENCY: _("the end of what it depends on"),
+    Trigger.MANUAL: _("by hand"),
+    Trigger.BACKFILL: _("a backfill"),
 }
 
 TRIGGER_BADGES = {
-    Trigger.CATCH_UP: "late",
-    Trigger.ELECTION: "election",
-    Trigger.DEPENDENCY: "dependency",
-    Trigger.MANUAL: "by hand",
-    Trigger.BACKFILL: "backfill",
+    Trigger.CATCH_UP: _("late"),
+    Trigger.ELECTION: _("election"),
+    Trigger.DEPENDENCY: _("dependency"),
+    Trigger.MANUAL: _("by hand"),
+    Trigger.BACKFILL: _("backfill"),
 }
 """In lists; a schedule is the usual thing."""
 
@@ -73,22 +76,19 @@ MEMBER_COLOURS = {
 
 def install(app: Flask, context: Context) -> None:
     """Make everything here known to the templates."""
-    home = _zone(context.settings.timezone)
-
-    def moment(instant: datetime | None, zone: str | None = None) -> Markup:
-        return _moment(instant, _zone(zone) if zone else home)
-
     app.add_template_filter(moment)
     app.add_template_filter(duration)
-    app.add_template_filter(ago)
+    app.add_template_filter(relative)
     app.jinja_env.globals.update(
         app_name=context.settings.app_name,
         node_name=context.identity.name,
         asset=_asset_urls(),
-        home_zone=home.key,
+        home_zone=context.settings.timezone,
+        alone=context.settings.single_node,
+        navigation=navigation,
         spec_zone=spec_zone,
         look=_look,
-        pause_of_all=_pause_of_all,
+        pause_of_all=pause_of_all,
         trigger_words=TRIGGER_WORDS,
         trigger_badges=TRIGGER_BADGES,
         state_colours=STATE_COLOURS,
@@ -104,11 +104,13 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
-def _moment(instant: datetime | None, zone: ZoneInfo) -> Markup:
+def moment(instant: datetime | None, zone: str | None = None) -> Markup:
+    """Date and time in ``zone``, by default that of the installation; UTC when somebody points at
+    it."""
     if instant is None:
         return Markup('<span class="text-secondary">–</span>')
     utc = instant.astimezone(UTC)
-    local = instant.astimezone(zone)
+    local = instant.astimezone(_zone(zone) if zone else home_zone())
     return Markup(
         '<time datetime="{}" title="{} UTC" class="text-nowrap">{} '
         '<small class="text-secondary">{}</small></time>'
@@ -139,9 +141,24 @@ def duration(length: timedelta | float | None) -> str:
     return f"{whole} s"
 
 
-def ago(instant: datetime | None, now: datetime) -> str:
-    """How long ago, in words of ``duration``."""
-    return "–" if instant is None else duration((now - instant) / timedelta(seconds=1)) + " ago"
+def relative(instant: datetime | None, zone: str | None = None) -> Markup:
+    """``in 5 minutes``, ``2 hours ago``; a script keeps it true. The instant itself, in ``zone``,
+    is said when somebody points at it."""
+    if instant is None:
+        return Markup('<span class="text-secondary">–</span>')
+    local = instant.astimezone(_zone(zone) if zone else home_zone())
+    return Markup(
+        '<time datetime="{}" title="{}" data-relative class="text-nowrap">{}</time>'
+    ).format(
+        instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        local.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        format_timedelta(instant - datetime.now(UTC), add_direction=True, threshold=1),
+    )
+
+
+def home_zone() -> ZoneInfo:
+    """The zone of the installation."""
+    return _zone(auth.context().settings.timezone)
 
 
 def spec_zone(spec: str, zone: str) -> str:
@@ -156,7 +173,7 @@ def _look() -> Cluster:
     return cluster.look(auth.context().database)
 
 
-def _pause_of_all() -> PauseFacts | None:
+def pause_of_all() -> PauseFacts | None:
     """The pause of everything, if there is one now."""
     found = pauses.listing(auth.context().database)
     return next((pause for pause in found if not pause.tag and pause.in_force), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wtforms import BooleanField, Form, IntegerField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.widgets import HiddenInput
 
 from admin import dependency_lines, parameter_lines
@@ -21,6 +21,7 @@ from admin.choices import (
     choices,
 )
 from admin.fields import LinesField, MaybeIntegerField, PairsField, unix_lines
+from admin.forms import PanelForm
 from gocron.core.definition import HTTP_TIMEOUT_S, SHELL_TIMEOUT_S, Refused
 from gocron.core.states import Backoff, Misfire, OnLost, Overlap, Protocol
 from gocron.errors import InvalidTask
@@ -39,7 +40,7 @@ CLEANED = (
 """Fields of one line whose blanks at the ends mean nothing."""
 
 
-class TaskForm(Form):
+class TaskForm(PanelForm):
     """A task. The names of the fields are those of ``TaskDefinition``, except the last one."""
 
     name = StringField("Name", description="Unique; at most 128 characters.")

@@ -101,6 +101,10 @@ class Settings(BaseModel):
         Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$"),
         Allowed("1 to 64 characters on one line"),
     ] = "gocron"
+    app_lang: Annotated[
+        Literal["", "en", "zh-CN"],
+        Allowed("en or zh-CN; leave it out for the language that a browser asks for"),
+    ] = ""
     auth_secret: Annotated[
         Annotated[SecretStr, Field(min_length=32)] | None,
         Allowed(

@@ -25,6 +25,7 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "web_threads": ("web.threads", "GOCRON_WEB_THREADS"),
     "allow_ips": ("allow_ips", "GOCRON_ALLOW_IPS"),
     "app_name": ("app.name", "GOCRON_APP_NAME"),
+    "app_lang": ("app.lang", "GOCRON_APP_LANG"),
     "auth_secret": ("auth_secret", "GOCRON_AUTH_SECRET"),
     "metrics_token": ("metrics.token", "GOCRON_METRICS_TOKEN"),
     "trusted_proxies": ("web.trusted_proxies", "GOCRON_TRUSTED_PROXIES"),

@@ -19,7 +19,7 @@ from gocron.errors import InvalidSetting
 SECTION = "default"
 
 UNUSED_KEYS = frozenset(
-    {"api.key", "api.secret", "api.sign.enable", "app.lang", "enable_tls"}
+    {"api.key", "api.secret", "api.sign.enable", "enable_tls"}
     | {"ca_file", "cert_file", "key_file"}
 )
 """Keys of gocron (Go) that a copied app.ini may hold and that have no effect here."""

@@ -146,7 +146,7 @@ def _insert_end(
 
 def take_all(person: Person) -> None:
     """Light, dark, narrow."""
-    person.click('[data-theme-choice="light"]')
+    person.choose_theme("light")
     person.open("/tasks/")
     person.click(f'{person.row("nightly-backup")} button[title="Run now"]')
     person.see("#output", "invoices")
@@ -157,7 +157,7 @@ def take_all(person: Person) -> None:
     take(person, "overview")
     person.open("/nodes/")
     take(person, "nodes")
-    person.click('[data-theme-choice="dark"]')
+    person.choose_theme("dark")
     person.open("/runs/")
     take(person, "runs-dark")
     person.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)

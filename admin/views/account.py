@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from admin import auth
+from admin import auth, i18n
 from admin.forms import LoginForm, PasswordForm
 from gocron.db import audit, users
 from gocron.db.audit import Actor
@@ -19,7 +21,7 @@ log = logging.getLogger("gocron.web")
 
 account = Blueprint("account", __name__)
 
-WRONG = "This name and password do not fit together."
+WRONG = lazy("This name and password do not fit together.")
 """Whatever the reason: unknown, wrong, disabled or locked. Nobody learns which names exist."""
 
 
@@ -72,6 +74,17 @@ def logout() -> Response:
     return redirect(url_for("account.login"))
 
 
+@account.post("/language")
+def language() -> Response:
+    """Read the panel in another language from now on."""
+    wanted = request.form.get("language", "")
+    i18n.choose(wanted)
+    if current_user.is_authenticated:
+        chosen = wanted if wanted in i18n.LANGUAGES else ""
+        users.set_language(auth.context().database, current_user.account.id, chosen)
+    return redirect(auth.local_path(request.form.get("url"), url_for("start.index")))
+
+
 @account.route("/password", methods=("GET", "POST"))
 def password() -> str | Response:
     """A new password for oneself; the old one is asked for."""
@@ -79,7 +92,7 @@ def password() -> str | Response:
         return auth.refuse()
     form = PasswordForm(request.form)
     if request.method == "POST" and form.validate() and _change(form):
-        flash("Your password was changed. Other devices are logged out.", "success")
+        flash(_("Your password was changed. Other devices are logged out."), "success")
         return redirect(url_for("start.index"))
     return render_template("panel/password.html", form=form)
 
@@ -87,7 +100,7 @@ def password() -> str | Response:
 def _change(form: PasswordForm) -> bool:
     database, own = auth.context().database, current_user.account
     if users.authenticate(database, own.username, form.old.data) is None:
-        form.old.errors = ["This is not your password."]
+        form.old.errors = [_("This is not your password.")]
         return False
     try:
         users.set_password(database, own.username, form.new.data, auth.actor())

@@ -15,7 +15,7 @@ class NodesView(Guarded, BaseView):
     """The cluster as the database shows it."""
 
     def __init__(self) -> None:
-        super().__init__("Nodes", endpoint="nodes", url="/nodes")
+        super().__init__("Cluster", endpoint="nodes", url="/nodes")
 
     @expose("/")
     def index(self) -> str:
@@ -25,5 +25,4 @@ class NodesView(Guarded, BaseView):
             "panel/nodes.html",
             cluster=cluster.look(node.database),
             history=cluster.history(node.database, TERMS),
-            alone=node.settings.single_node,
         )

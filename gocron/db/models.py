@@ -124,6 +124,21 @@ class Task(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class TaskVersion(Base):
+    """A definition as it was from ``changed_at`` on; ``revision`` is that of the task."""
+
+    __tablename__ = table("task_version")
+    __table_args__ = (UniqueConstraint("task_id", "revision"), OPTIONS)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    task_id: Mapped[int] = mapped_column(BigInteger)
+    revision: Mapped[int] = mapped_column(Integer)
+    action: Mapped[str] = mapped_column(String(32))
+    definition: Mapped[dict[str, object]] = mapped_column(JSON)
+    changed_by: Mapped[str] = mapped_column(String(64))
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class Run(Base):
     """What became of a slot, or of a manual trigger. ``(task_id, scheduled_at, attempt)`` is
     unique: whoever inserts the row has the slot, nobody else ever will.
@@ -137,6 +152,8 @@ class Run(Base):
     __table_args__ = (
         UniqueConstraint("task_id", "scheduled_at", "attempt"),
         Index(None, "state", "owner_id", "id"),
+        Index(None, "state", "id"),
+        Index(None, "task_id", "id"),
         Index(None, "scheduled_at"),
         Index(None, "follow_up", "id"),
         Index(None, "backfill_id"),
@@ -256,7 +273,9 @@ class Backfill(Base):
 
 class Node(Base):
     """A member of the cluster, by name. ``incarnation`` is drawn anew at every start: an older
-    process of the same name can neither start runs nor report itself alive."""
+    process of the same name can neither start runs nor report itself alive. ``processes``: how its
+    children are, as of the last heartbeat. ``step_down_at``: when somebody asked it to give up
+    leadership."""
 
     __tablename__ = table("node")
     __table_args__ = (OPTIONS,)
@@ -273,6 +292,9 @@ class Node(Base):
     heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)
     stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     running: Mapped[int] = mapped_column(Integer, default=0)
+    processes: Mapped[list[dict[str, object]]] = mapped_column(JsonOr(list), nullable=True)
+    step_down_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    step_down_by: Mapped[str] = mapped_column(String(64), default="", server_default=EMPTY)
 
 
 class SchedulerLock(Base):
@@ -317,6 +339,7 @@ class User(Base):
     password_hash: Mapped[str] = deferred(mapped_column(String(255), nullable=False))
     role: Mapped[str] = mapped_column(String(16), default="admin")
     enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    language: Mapped[str] = mapped_column(String(16), default="", server_default=EMPTY)
     token_version: Mapped[int] = mapped_column(Integer, default=1)
     failed_logins: Mapped[int] = mapped_column(Integer, default=0)
     locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)

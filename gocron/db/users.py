@@ -40,6 +40,8 @@ class Account:
     role: str
     enabled: bool
     token_version: int
+    language: str = ""
+    """As in ``app.lang``; empty: whatever the browser asks for."""
 
 
 def create(
@@ -169,7 +171,7 @@ def authenticate(database: Database, username: str, password: str) -> Account | 
         )
 
     database.transact(work)
-    return Account(row.id, row.username, row.role, True, row.token_version)
+    return Account(row.id, row.username, row.role, True, row.token_version, row.language)
 
 
 def _admit(connection: Connection, dialect: Dialect, username: str) -> Row[Any] | None:
@@ -177,7 +179,7 @@ def _admit(connection: Connection, dialect: Dialect, username: str) -> Row[Any] 
     The try is counted as a failure, which a success takes back."""
     row = connection.execute(
         select(User.id, User.username, User.role, User.enabled, User.token_version)
-        .add_columns(User.password_hash, User.failed_logins, User.locked_until)
+        .add_columns(User.language, User.password_hash, User.failed_logins, User.locked_until)
         .where(User.username == storable(username))
         .with_for_update()
     ).one_or_none()
@@ -196,11 +198,25 @@ def find(database: Database, user_id: int) -> Account | None:
     """The account with this id; None if it is gone or disabled."""
     with database.read() as connection:
         row = connection.execute(
-            select(User.id, User.username, User.role, User.enabled, User.token_version).where(
-                User.id == user_id, User.enabled
-            )
+            select(
+                User.id,
+                User.username,
+                User.role,
+                User.enabled,
+                User.token_version,
+                User.language,
+            ).where(User.id == user_id, User.enabled)
         ).one_or_none()
     return None if row is None else Account(*row)
+
+
+def set_language(database: Database, user_id: int, language: str) -> None:
+    """Which language somebody wants to read."""
+    database.transact(
+        lambda connection: connection.execute(
+            update(User).where(User.id == user_id).values(language=language)
+        )
+    )
 
 
 def end_sessions(database: Database, user_id: int) -> None:

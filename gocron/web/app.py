@@ -107,13 +107,17 @@ def _answer_outages(app: Flask) -> None:
 
     def unavailable(error: Exception) -> Response:
         log.warning("%s %s: %s", request.method, request.path, describe(error))
-        response = Response(OUTAGE_PAGE, 503, content_type="text/html; charset=utf-8")
+        page = app.extensions.get(OUTAGE, lambda: OUTAGE_PAGE)()
+        response = Response(page, 503, content_type="text/html; charset=utf-8")
         response.headers["Retry-After"] = "5"
         return response
 
     for kind in (OperationalError, InterfaceError, PoolTimeout):
         app.register_error_handler(kind, unavailable)
 
+
+OUTAGE = "gocron_outage_page"
+"""In ``app.extensions``: what makes the page, if somebody has a better one than this."""
 
 OUTAGE_PAGE = """<!doctype html>
 <html lang="en">

@@ -15,6 +15,7 @@ from tests.helpers.rows import rows
 from tests.helpers.servers import PrivatePostgres
 
 OPEN_TO_ALL = {
+    "account.language",
     "account.login",
     "account.logout",  # ends the session of whoever has one
     "favicon",

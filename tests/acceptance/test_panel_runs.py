@@ -275,7 +275,7 @@ def test_nodes_show_leader_members_and_history(panel, visitor):
     assert "reason 40" in page
     assert "reason 22" in page
     assert "reason 21" not in page
-    assert "leader: node1" in visitor.text("/")
+    assert "node1 leads" in visitor.text("/")
 
 
 def test_the_start_page_counts_and_lists(panel, visitor):

@@ -113,6 +113,12 @@ class Person:
         """The selector of a task's row in the list."""
         return f'tr[data-task="{name}"]'
 
+    def choose_theme(self, choice: str) -> None:
+        """In one's own menu."""
+        if not self.sees("#me .menu-body"):
+            self.click("#me summary")
+        self.click(f'[data-theme-choice="{choice}"]')
+
     def theme(self) -> str:
         """The colours of the page."""
         return str(self.browser.execute_script("return document.documentElement.dataset.bsTheme"))

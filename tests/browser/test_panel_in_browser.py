@@ -81,13 +81,14 @@ def test_a_delete_asks_first(person: Person) -> None:
 
 
 def test_the_choice_of_colours_is_remembered(person: Person) -> None:
-    person.click('[data-theme-choice="dark"]')
+    person.choose_theme("dark")
     assert person.theme() == "dark"
     for path in ("/runs/", "/nodes/"):
         person.open(path)
         assert person.theme() == "dark"
+    person.click("#me summary")
     assert person.see('[data-theme-choice="dark"]').get_attribute("aria-pressed") == "true"
-    person.click('[data-theme-choice="light"]')
+    person.choose_theme("light")
     assert person.theme() == "light"
     person.browser.refresh()
     assert person.theme() == "light"
@@ -106,6 +107,8 @@ def test_the_panel_fits_a_phone(person: Person) -> None:
             assert width <= 375, path
         assert not person.sees("#logout")
         person.click("#menu-button")
+        person.see('#menu a[href="/runs/"]')
+        person.click("#me summary")
         person.click("#logout")
         person.see("#username")
     finally:

@@ -231,8 +231,8 @@ def test_what_a_node_of_the_first_version_writes_asks_for_none_of_the_new_polici
 
 
 def test_what_was_queued_before_the_migration_runs_after_it(old):
-    me = insert_node(old)
     migrate.upgrade(old)
+    me = insert_node(old)
     insert_old(old, "run", OLD_RUN | {"attempt": 2, "trigger_kind": "manual"})
     works = runs.load(old, me.id, runs.queued_ids(old, me.id))
     assert [(work.id, work.scheduled) for work in works] == [(1, True), (3, False)]
