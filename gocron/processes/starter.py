@@ -144,11 +144,18 @@ class Starter:
                 self._release_at = boottime() + HELD_S
             batch = self._take_due()
             if batch:
+                began = self._posix()
                 await self._start(batch)
+                if any(work.in_order for work in batch):
+                    self._waiting.caught_up(began, self._posix())
                 continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._until_next()):
                     await self._active.changed.wait()
+
+    def _posix(self) -> float:
+        """The database's time now."""
+        return boottime() + self._clock.offset
 
     def _room(self) -> int:
         return self._max_running - len(self._active)
@@ -156,8 +163,8 @@ class Starter:
     def _until_next(self) -> float | None:
         if self._room() <= 0 or not self._clock.known:
             return None  # the end of a run, or what is loaded, will wake us
-        at = self._waiting.next_at(boottime() + self._clock.offset)
-        until_due = None if at is None else at - self._clock.offset - boottime()
+        at = self._waiting.next_at(self._posix())
+        until_due = None if at is None else at - self._posix()
         if not self._waiting.any_held:
             return None if until_due is None else max(0.0, until_due)
         until_release = self._release_at - boottime()
@@ -166,7 +173,7 @@ class Starter:
     def _take_due(self) -> list[QueuedWork]:
         if not self._clock.known:
             return []
-        now = self._clock.now().timestamp() + 0.0005
+        now = self._posix() + 0.0005
         # More than there is room for: those that have to wait take none.
         return self._waiting.take_due(now, BATCH) if self._room() > 0 else []
 

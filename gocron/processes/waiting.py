@@ -22,6 +22,13 @@ CLEAR_S = 0.03
 """By itself nothing is caught up on so shortly before something else is due: the machine is to be
 free for what is on time."""
 
+REST = 2.0
+"""Times as long as starting what is caught up on took, nothing more of it is started by itself: its
+commands and their records need the machine too."""
+
+LONGEST_REST_S = 1.0
+"""Also where the database was slow."""
+
 Turn = tuple[int, bool, datetime, int]
 
 Entry = TypeVar("Entry", Turn, tuple[float, int])
@@ -47,6 +54,7 @@ class Waiting:
         self._to_catch_up: list[Turn] = []
         self._held: dict[int, QueuedWork] = {}
         self._blocked: dict[str, list[Turn]] = {}
+        self._rest_until = 0.0
 
     @property
     def ids(self) -> set[int]:
@@ -97,13 +105,18 @@ class Waiting:
                 found.setdefault(work.task_id, []).append(work.id)
         return found
 
+    def caught_up(self, began: float, ended: float) -> None:
+        """Something that is caught up on was started in this time (POSIX)."""
+        self._rest_until = ended + min(LONGEST_REST_S, REST * (ended - began))
+
     def next_at(self, now: float) -> float | None:
         """POSIX time at which ``take_due`` gives something (0: at once); None if nothing waits."""
         if self._first(self._due) is not None:
             return 0.0
         at = self._first(self._to_come)
-        if self._first(self._to_catch_up) is not None and self._is_clear(now):
-            return 0.0
+        clear_at = max(now, self._rest_until)
+        if self._first(self._to_catch_up) is not None and self._is_clear(clear_at):
+            return clear_at
         return None if at is None else at[0]
 
     def take_due(self, now: float, most: int) -> list[QueuedWork]:
@@ -130,7 +143,7 @@ class Waiting:
 
     def _is_clear(self, now: float) -> bool:
         at = self._first(self._to_come)
-        return at is None or at[0] - now > CLEAR_S
+        return now >= self._rest_until and (at is None or at[0] - now > CLEAR_S)
 
     def _offer(self, work: QueuedWork) -> None:
         heapq.heappush(self._to_catch_up if work.in_order else self._due, turn(work))

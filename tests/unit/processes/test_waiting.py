@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from gocron.core.states import Trigger
 from gocron.db.runs import QueuedWork
-from gocron.processes.waiting import CATCH_UP_AT_A_TIME, CLEAR_S, Waiting
+from gocron.processes.waiting import CATCH_UP_AT_A_TIME, CLEAR_S, REST, Waiting
 from tests.unit.processes.queued_work import work
 
 NOW = 1_800_000_000.0
@@ -60,3 +62,22 @@ def test_slots_that_follow_each_other_closely_do_not_starve_what_is_caught_up_on
 
 def test_nothing_waits_for_a_moment_when_nothing_waits() -> None:
     assert waiting().next_at(NOW) is None
+
+
+def test_after_a_start_of_what_is_caught_up_on_the_machine_gets_a_rest() -> None:
+    line = waiting(*(due(number, NOW - 100, late=True) for number in range(10)))
+    taken(line, NOW)
+    line.caught_up(NOW, NOW + 0.01)
+    assert taken(line, NOW + 0.01) == []
+    rested = NOW + 0.01 + REST * 0.01
+    assert line.next_at(NOW + 0.01) == pytest.approx(rested)
+    assert taken(line, rested + 0.001) != []
+
+
+def test_a_rest_keeps_nothing_waiting_that_is_on_time() -> None:
+    late = [due(number, NOW - 100, late=True) for number in range(10)]
+    line = waiting(*late, due(50, NOW + 0.02))
+    assert taken(line, NOW) == []
+    line.caught_up(NOW, NOW + 0.01)
+    assert line.next_at(NOW + 0.01) == NOW + 0.02
+    assert taken(line, NOW + 0.02)[0] == 50

@@ -1,0 +1,47 @@
+"""axe-core over every page, in both colours: nothing serious, nothing critical."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+
+from tests.browser.person import Person
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+LOOK = """
+const done = arguments[arguments.length - 1];
+const told = node => `${node.html.slice(0, 200)} ${node.any[0]?.message ?? ""}`;
+axe.run(document, {resultTypes: ["violations"]}).then(found => done(
+  found.violations
+    .filter(one => ["serious", "critical"].includes(one.impact))
+    .map(one => `${one.id}: ${one.nodes.slice(0, 3).map(told).join(" | ")}`)));
+"""
+
+
+def findings(person: Person) -> list[str]:
+    person.browser.execute_script(AXE)
+    found: list[str] = person.browser.execute_async_script(LOOK)
+    return found
+
+
+@pytest.fixture
+def addresses(person: Person) -> list[str]:
+    """Every page there is, with something on it."""
+    person.create_task("looked at", "@yearly", "printf '<b>bold</b>\\n'; exit 3")
+    person.click(f'{person.row("looked at")} button[title="Run now"]')
+    person.see("#state", "failed")
+    run = person.path
+    return ["/", "/tasks/", "/tasks/new/", "/runs/", run, "/nodes/", "/password"]
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_no_page_keeps_anybody_out(person: Person, addresses: list[str], colours: str) -> None:
+    person.open("/")
+    person.choose_theme(colours)
+    problems = {}
+    for address in addresses:
+        person.open(address)
+        if found := findings(person):
+            problems[address] = found
+    assert problems == {}
