@@ -80,6 +80,7 @@ def take_all(person: Person, pages: dict[str, str]) -> None:
             person.choose_theme(colours)
             person.open(path)
             take(person, name + addition)
+    person.choose_theme("light")
     with narrow(person):
         for name, path in pages.items():
             person.open(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import urlsplit
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
@@ -82,7 +83,16 @@ def language() -> Response:
     if current_user.is_authenticated:
         chosen = wanted if wanted in i18n.LANGUAGES else ""
         users.set_language(auth.context().database, current_user.account.id, chosen)
-    return redirect(auth.local_path(request.form.get("url"), url_for("start.index")))
+    return redirect(_page_before())
+
+
+def _page_before() -> str:
+    """Where somebody was when they sent the form."""
+    before, start = urlsplit(request.referrer or ""), url_for("start.index")
+    if before.netloc != request.host:
+        return start
+    query = f"?{before.query}" if before.query else ""
+    return auth.local_path(before.path + query, start)
 
 
 @account.route("/password", methods=("GET", "POST"))
