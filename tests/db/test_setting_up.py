@@ -11,6 +11,7 @@ from gocron.core.definition import define
 from gocron.core.installing import Administrator, Found, Reason, Refused, SetUp
 from gocron.db import migrate, nodes, setting_up, tasks, users
 from gocron.db.engine import Database
+from gocron.db.requirements import require_version
 from tests.helpers.cluster import free_port
 from tests.helpers.databases import at_once, settings_for
 from tests.helpers.product import SOMEBODY
@@ -114,10 +115,13 @@ def test_no_refusal_tells_the_password(on_server):
     assert "swordfish" not in refused.detail
 
 
-def test_a_server_that_is_too_old_is_refused(settings, monkeypatch):
+def test_a_server_that_is_too_old_is_refused(settings, database, monkeypatch):
+    def too_old(_dialect: object, _connection: object) -> str:
+        return require_version("Server", "5.0", (8, 0))
+
     if settings.single_node:
         settings.sqlite_path.touch()
-    monkeypatch.setattr("gocron.db.requirements.re.search", lambda *_a: {1: "5", 2: "0"})
+    monkeypatch.setattr(type(database.dialect), "check_server", too_old)
     assert _why(setting_up.look(settings)) is Reason.UNSUPPORTED
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.helpers.cluster import Node, wait_for
+from tests.helpers.private_server import children_of
 
 PASSWORD = "typed into the wizard"
 
@@ -50,6 +51,13 @@ class BlankNode(Node):
         if not ready:
             wait_for(lambda: self.status("/install") == 200, "the wizard is open", more=self.log)
         return self
+
+    def all_pids(self) -> list[int]:
+        """Also what threads of the wizard have started."""
+        found = [self.pid]
+        for pid in found:  # grows while it is walked
+            found += children_of(pid)
+        return found
 
     @property
     def token_file(self) -> Path:
