@@ -19,7 +19,7 @@ AXE = """
 const done = arguments[arguments.length - 1];
 axe.run(document, {resultTypes: ["violations"]}).then((found) => done(found.violations
   .filter((one) => ["serious", "critical"].includes(one.impact))
-  .map((one) => one.id + ": " + one.nodes.map((node) => node.html).join(" ")))));
+  .map((one) => one.id + ": " + one.nodes.map((node) => node.html).join(" "))));
 """
 
 
