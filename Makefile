@@ -1,4 +1,5 @@
 # make run     a node on http://127.0.0.1:5920      make run ARGS="--port 5921"
+#              (on SQLite, unless GOCRON_DB_ENGINE or conf/app.ini says otherwise)
 # make test    all tests, real database servers     make test ARGS="-k election -x"
 # make lint    ruff, mypy, import-linter            make format
 # make lock    pin the image's dependencies anew
@@ -21,8 +22,11 @@ CHECKED := $(wildcard gocron admin migrations tests benchmarks)
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
+# A node that has not been told its database opens the install wizard; not this one.
 run: $(VENV)/installed
-	@$(BIN)/gocron web --port 5920 $(ARGS)
+	@grep -Eqs '^ *db\.' "$${GOCRON_HOME:-.gocron}/conf/app.ini" || \
+	export GOCRON_DB_ENGINE="$${GOCRON_DB_ENGINE:-sqlite}"; \
+	exec $(BIN)/gocron web --port 5920 $(ARGS)
 
 test: $(VENV)/installed-dev test-servers
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)

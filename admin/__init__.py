@@ -1,6 +1,7 @@
 """The panel: Flask-Admin over gocron's services.
 
-``install`` is the only entry; ``gocron.processes.web`` is the only caller. Views read through the
+``install`` is the entry, and ``install_wizard`` that of a node that is not installed yet;
+``gocron.processes.web`` and ``install`` are the only callers. Views read through the
 database's query functions (lists of tasks through Flask-Admin's), and write only through
 ``gocron.db``: there cursor, revision and audit are kept right.
 
@@ -28,13 +29,16 @@ from admin.database import PanelDatabase
 from admin.views.account import account
 from admin.views.calendars import CalendarsView
 from admin.views.groups import GroupsView
+from admin.views.install import install_page
 from admin.views.live import live
 from admin.views.nodes import NodesView
 from admin.views.pauses import PausesView
 from admin.views.runs import RunsView
 from admin.views.start import StartView
 from admin.views.tasks import TaskView
+from gocron.config import Settings
 from gocron.context import Context
+from gocron.core.installing import Wizard
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -54,6 +58,27 @@ STATIC_FILES_LAST = timedelta(days=365)
 
 def install(app: Flask, context: Context) -> None:
     """Add the panel to the application."""
+    _add_files(app)
+    auth.install(app)
+    i18n.install(app, context)
+    presentation.install(app, context)
+    error_pages.install(app)
+    app.register_blueprint(account)
+    app.register_blueprint(live)
+    _add_views(app, PanelDatabase(app, context.database.engine))
+    app.after_request(_protect)
+
+
+def install_wizard(app: Flask, wizard: Wizard, settings: Settings) -> None:
+    """Add the install wizard to an application that has no database, and nothing else."""
+    _add_files(app)
+    i18n.install_for(app, settings.app_lang)
+    app.jinja_env.globals.update(app_name=settings.app_name, asset=presentation.asset_urls())
+    install_page(app, wizard)
+    app.after_request(_protect)
+
+
+def _add_files(app: Flask) -> None:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_FILES_LAST
     app.register_blueprint(
         Blueprint(
@@ -64,14 +89,6 @@ def install(app: Flask, context: Context) -> None:
     app.add_url_rule(
         "/favicon.ico", "favicon", lambda: redirect(url_for("panel.static", filename="icon.svg"))
     )
-    auth.install(app)
-    i18n.install(app, context)
-    presentation.install(app, context)
-    error_pages.install(app)
-    app.register_blueprint(account)
-    app.register_blueprint(live)
-    _add_views(app, PanelDatabase(app, context.database.engine))
-    app.after_request(_protect)
 
 
 def _add_views(app: Flask, models: PanelDatabase) -> None:

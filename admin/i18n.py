@@ -26,7 +26,11 @@ CHOICE = "language"
 
 def install(app: Flask, context: Context) -> None:
     """Choose the language of every answer."""
-    usual = context.settings.app_lang
+    install_for(app, context.settings.app_lang)
+
+
+def install_for(app: Flask, usual: str) -> None:
+    """The same where there is no database; ``usual``: the setting ``app.lang``."""
 
     def chosen() -> str:
         return LOCALES[language_of_request(usual)]

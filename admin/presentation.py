@@ -82,7 +82,7 @@ def install(app: Flask, context: Context) -> None:
     app.jinja_env.globals.update(
         app_name=context.settings.app_name,
         node_name=context.identity.name,
-        asset=_asset_urls(),
+        asset=asset_urls(),
         home_zone=context.settings.timezone,
         alone=context.settings.single_node,
         navigation=navigation,
@@ -179,7 +179,8 @@ def pause_of_all() -> PauseFacts | None:
     return next((pause for pause in found if not pause.tag and pause.in_force), None)
 
 
-def _asset_urls() -> _Assets:
+def asset_urls() -> _Assets:
+    """What templates name static files with."""
     found = sorted(path for path in STATIC.rglob("*") if path.is_file())
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in found))
     return _Assets(digest.hexdigest()[:12])

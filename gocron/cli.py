@@ -28,7 +28,7 @@ from gocron import (
 from gocron.cli_check import check
 from gocron.cli_output import print_json
 from gocron.cli_session import Gocron, load_settings, with_database
-from gocron.config import Settings
+from gocron.config import Loaded, Settings
 
 if TYPE_CHECKING:
     from gocron.db.engine import Database
@@ -47,23 +47,55 @@ def main() -> None:
 @click.option("--port", "-p", type=int, help="Port of the panel (5920).")
 def web(host: str | None, port: int | None) -> None:
     """Start a node: scheduler, runner and panel."""
-    from gocron.node import serve
+    from gocron.installation import is_installed
+    from gocron.node import install_and_serve, serve
 
-    loaded = load_settings(web_host=host, web_port=port)
+    def load() -> Loaded:
+        return load_settings(web_host=host, web_port=port)
+
+    loaded = load()
     settings = loaded.settings
     logs.configure(settings.log_format, settings.log_level)
     for warning in loaded.warnings:
         log.warning("%s", warning)
-    sys.exit(serve(settings, lambda prepared: announce(settings, prepared)))
+    if is_installed(loaded):
+        sys.exit(serve(settings, announce))
+    sys.exit(install_and_serve(loaded, load, lambda token: invite(settings, token), announce))
+
+
+def invite(settings: Settings, token: str) -> None:
+    """Tell the person at the terminal how to install. The token stands behind a #, so that it is
+    in no request line and no log of a proxy."""
+    lines = [
+        f"gocron {gocron.__version__} is not installed yet.",
+        f"Install it: {_address(settings)}/install#{token}",
+        f"One-time token: {token} (also in {settings.home / 'conf' / 'install.token'})",
+        "With GOCRON_DB_ENGINE set, a node starts without this (docs/install.md)",
+        *_warning_about_root(settings),
+    ]
+    click.echo("\n".join(lines))
+
+
+def _address(settings: Settings) -> str:
+    host = "localhost" if settings.web_host in ("0.0.0.0", "::") else settings.web_host  # noqa: S104
+    return f"http://{host}:{settings.web_port}"
+
+
+def _warning_about_root(settings: Settings) -> list[str]:
+    if os.geteuid() != 0 or settings.allow_root:
+        return []
+    return [
+        "Running as root: shell tasks are refused. Start as a plain user, or allow it with "
+        "GOCRON_ALLOW_ROOT=1"
+    ]
 
 
 def announce(settings: Settings, prepared: Prepared) -> None:
     """Tell the person at the terminal where to click."""
-    host = "localhost" if settings.web_host in ("0.0.0.0", "::") else settings.web_host  # noqa: S104
     lines = [f"gocron {gocron.__version__}, node {prepared.identity.name}"]
     if settings.single_node:
         lines.append("SQLite detected, skipping leader election (single-node mode)")
-    lines.append(f"Panel: http://{host}:{settings.web_port}")
+    lines.append(f"Panel: {_address(settings)}")
     if prepared.first_password:
         lines.append(
             f"Log in as {settings.admin_username} with the password {prepared.first_password} "
@@ -72,12 +104,7 @@ def announce(settings: Settings, prepared: Prepared) -> None:
         )
     elif not prepared.has_users:
         lines.append("There is no user yet: create one with: gocron user create NAME")
-    if os.geteuid() == 0 and not settings.allow_root:
-        lines.append(
-            "Running as root: shell tasks are refused. Start as a plain user, or allow it with "
-            "GOCRON_ALLOW_ROOT=1"
-        )
-    click.echo("\n".join(lines))
+    click.echo("\n".join([*lines, *_warning_about_root(settings)]))
 
 
 @main.command()

@@ -50,7 +50,7 @@ def check() -> None:
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}\n")
     _require_writable(settings.home)
-    _try_database(settings)
+    _try_database(loaded)
 
 
 def _print_settings(loaded: Loaded) -> None:
@@ -100,11 +100,16 @@ def _require_writable(home: Path) -> None:
         )
 
 
-def _try_database(settings: Settings) -> None:
+def _try_database(loaded: Loaded) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from gocron.db.engine import Database, place, unavailable
+    from gocron.installation import is_installed
 
+    settings = loaded.settings
+    if not is_installed(loaded):
+        print_facts([("database", "none yet: `gocron web` opens the install wizard")])
+        return
     facts = [("database", f"{settings.db.engine}, {place(settings)}")]
     if settings.single_node and not settings.sqlite_path.exists():
         facts.append(("", "no database yet, it will be created at first start"))

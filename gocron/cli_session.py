@@ -67,8 +67,8 @@ def open_database(settings: Settings, work: Callable[[Database], Any]) -> Any:
 
     if settings.single_node and not settings.sqlite_path.is_file():
         raise SchemaNotCurrent(
-            f"there is no database at {settings.sqlite_path} yet: start a node, or run "
-            "`gocron migrate`; GOCRON_HOME says where it is looked for"
+            f"there is no database at {settings.sqlite_path} yet: start a node (`gocron web` opens "
+            "the install wizard), or run `gocron migrate`; GOCRON_HOME says where it is looked for"
         )
     database = Database(settings)
     try:

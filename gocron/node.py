@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import resource
+import secrets
 import shutil
 import socket
 from collections.abc import Callable
@@ -18,10 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gocron.board import Board
-from gocron.config import Settings
+from gocron.config import Loaded, Settings
 from gocron.errors import HomeNotWritable, IdentityTaken, PortInUse
+from gocron.installation import Token, discard_drafts, forget_token, is_installed
 from gocron.posix import PR_SET_DUMPABLE, prctl
 from gocron.supervisor.child import ChildSpec
+from gocron.supervisor.first_start import until_installed
 from gocron.supervisor.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -34,21 +37,79 @@ BACKLOG = 128
 DESCRIPTORS = 65_536
 
 
-def serve(settings: Settings, announce: Callable[[Prepared], None]) -> int:
-    """Run a node until it is told to stop; its exit code. ``announce`` is called once when it is
-    about to start. Raises ``GocronError`` for everything that keeps it from starting."""
+Announce = Callable[[Settings, "Prepared"], None]
+"""Called once, when a node is about to start."""
+
+
+def serve(settings: Settings, announce: Announce) -> int:
+    """Run a node until it is told to stop; its exit code. Raises ``GocronError`` for everything
+    that keeps it from starting."""
+    _protect()
+    folder = prepare_home(settings)
+    forget_token(settings.home)
+    listener = bind(settings.web_host, settings.web_port)
+    return _run(settings, folder, listener, announce)
+
+
+def install_and_serve(
+    loaded: Loaded,
+    load: Callable[[], Loaded],
+    invite: Callable[[str], None],
+    announce: Announce,
+) -> int:
+    """Open the install wizard; when somebody has gone through it, run the node, on the same socket.
+
+    ``load`` reads the settings again; ``invite`` is called with the one-time token.
+    """
+    _protect()
+    home = loaded.settings.home
+    make_folders(home, home / "conf")
+    listener = bind(loaded.settings.web_host, loaded.settings.web_port)
+    token = Token(home)
+    try:
+        invite(token.text)
+        spec = ChildSpec("web", _wizard_entry(loaded, token.text, listener))
+        code = until_installed(spec, lambda: is_installed(load()))
+    finally:
+        discard_drafts(home)
+        token.spend()
+    if code is not None:
+        return code
+    settings = load().settings
+    return _run(settings, prepare_home(settings), listener, announce)
+
+
+def _wizard_entry(
+    loaded: Loaded, token: str, listener: socket.socket
+) -> Callable[[int, int, int], int]:
+    # The same for each fork: a page that was open when the process died can still be sent.
+    secret = secrets.token_urlsafe(32)
+
+    def run(lifeline: int, status: int, parent: int) -> int:
+        from gocron.processes import install
+        from gocron.processes.base import Links
+
+        return install.run(
+            Links(lifeline, status, parent), install.Open(loaded, token, secret, (listener,))
+        )
+
+    return run
+
+
+def _protect() -> None:
     # Commands run as the same user: they must not read our environment through /proc.
     prctl(PR_SET_DUMPABLE, 0)
     raise_descriptor_limit()
-    folder = prepare_home(settings)
-    listener = bind(settings.web_host, settings.web_port)
+
+
+def _run(settings: Settings, folder: Path, listener: socket.socket, announce: Announce) -> int:
     guard = lock_sqlite(settings) if settings.single_node else None
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_fresh(folder / "metrics"))
 
     from gocron.processes.prepare import prepare_in_child
 
     prepared = prepare_in_child(settings)
-    announce(prepared)
+    announce(settings, prepared)
     code = Supervisor(
         child_specs(settings, prepared, listener, board := Board()),
         board,
@@ -95,18 +156,23 @@ def prepare_home(settings: Settings) -> Path:
     from gocron.core.paths import node_folder
 
     folder = node_folder(settings.home, settings.node_name)
+    make_folders(settings.home, settings.home / "conf", folder)
+    return folder
+
+
+def make_folders(home: Path, *inside: Path) -> None:
+    """Make them, and see whether the last one can be written. Raises ``HomeNotWritable``."""
     try:
-        for path in (settings.home, settings.home / "conf", folder):
+        for path in (home, *inside):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        probe = folder / ".probe"
+        probe = inside[-1] / ".probe"
         probe.write_text("")
         probe.unlink()
     except OSError as error:
         raise HomeNotWritable(
-            f"the home folder {settings.home} cannot be written: {error}. Set GOCRON_HOME to a "
+            f"the home folder {home} cannot be written: {error}. Set GOCRON_HOME to a "
             "folder that this user owns, or change its owner"
         ) from error
-    return folder
 
 
 def raise_descriptor_limit() -> None:

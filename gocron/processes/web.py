@@ -11,7 +11,9 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
+from socket import socket
 from types import ModuleType
 
 from flask import Flask
@@ -38,28 +40,32 @@ def run(links: Links, shared: Shared) -> int:
     configure_logs(shared.settings)
     try:
         channel = Channel(links, "web", death_signal=signal.SIGKILL)
-        app = build(shared)
-        server = create_server(
-            app,
-            sockets=list(shared.sockets),
-            _dispatcher=Lanes(shared.settings.web_threads),
-            connection_limit=CONNECTIONS,
-            asyncore_use_poll=True,  # select() ends at descriptor 1023
-            ident=None,
-            clear_untrusted_proxy_headers=True,
-        )
-        watcher = threading.Thread(target=_watch, args=(channel,), daemon=True)
-        watcher.start()
-        channel.tell(Ready())
-        server.run()
+        serve(channel, build(shared), shared.sockets, shared.settings.web_threads)
     except ParentGone:
         return 0
     return 0
 
 
+def serve(channel: Channel, app: Flask, sockets: Iterable[socket], threads: int) -> None:
+    """Answer requests until the end of the process."""
+    server = create_server(
+        app,
+        sockets=list(sockets),
+        _dispatcher=Lanes(threads),
+        connection_limit=CONNECTIONS,
+        asyncore_use_poll=True,  # select() ends at descriptor 1023
+        ident=None,
+        clear_untrusted_proxy_headers=True,
+    )
+    watcher = threading.Thread(target=_watch, args=(channel,), daemon=True)
+    watcher.start()
+    channel.tell(Ready())
+    server.run()
+
+
 def build(shared: Shared) -> Flask:
     """The application with the panel in it."""
-    panel = _import_panel()
+    panel = import_panel()
     settings = shared.settings
     database = Database(settings, size=settings.web_threads + 2, silence_s=10.0)
     secret = settings.auth_secret
@@ -79,7 +85,7 @@ def _wait_for_secret(database: Database) -> str:
             time.sleep(1.0)
 
 
-def _import_panel() -> ModuleType:
+def import_panel() -> ModuleType:
     """``admin`` is a common name: make sure that it is ours."""
     import admin
 

@@ -46,17 +46,18 @@ def create_app(context: Context, secret: str) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=LARGEST_REQUEST,
     )
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     app.extensions["gocron"] = context
-    _guard(app, settings)
+    guard(app, settings)
     _add_probes(app, context)
     _answer_outages(app)
     return app
 
 
-def _guard(app: Flask, settings: Settings) -> None:
+def guard(app: Flask, settings: Settings) -> None:
+    """Who may ask, and what every answer says."""
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     networks = [ipaddress.ip_network(text, strict=False) for text in settings.allow_ips]
 
     @app.before_request

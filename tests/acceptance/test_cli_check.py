@@ -23,9 +23,15 @@ def _row(page: str, key: str) -> list[str]:
 
 
 def test_before_the_first_start_there_is_no_database_and_nothing_wrong(gocron, tmp_path):
-    page = gocron.must("check")
+    page = gocron.must("check", **SQLITE)
     assert "no database yet, it will be created at first start" in page
     assert "(there is none yet)" in page
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_before_the_installation_it_says_where_the_wizard_is(gocron, tmp_path):
+    page = gocron.must("check")
+    assert "none yet: `gocron web` opens the install wizard" in page
     assert list(tmp_path.iterdir()) == []
 
 

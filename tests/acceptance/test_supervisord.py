@@ -26,7 +26,7 @@ class Supervised(Node):
     """A node that supervisord runs, in a folder that looks like a checkout."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, {}, "node1")
+        super().__init__(folder, {"GOCRON_DB_ENGINE": "sqlite"}, "node1")
         self.folder = folder / "checkout"
         self.folder.mkdir()
         shutil.copy(ROOT / "supervisord.conf", self.folder)

@@ -78,7 +78,7 @@ class Contained(Node):
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Contained]:
-    node = Contained(tmp_path, {}, "node1")
+    node = Contained(tmp_path, {"GOCRON_DB_ENGINE": "sqlite"}, "node1")
     try:
         node.start()
         yield node
