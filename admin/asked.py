@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from flask_babel import gettext as _
+
 from admin.fields import unix_lines
 from gocron.core.parameters import Kind, Parameter, as_environment, check
 from gocron.errors import InvalidTask
@@ -58,7 +60,7 @@ class Questions:
         for asked in self.asked:
             if not asked.given:
                 if asked.parameter.default is None:
-                    asked.error = "Has no default and must be given."
+                    asked.error = _("Has no default and must be given.")
                 continue
             try:
                 values[asked.parameter.name] = check(asked.parameter, asked.text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from flask_babel import gettext as _
 from markupsafe import Markup
 from wtforms import Field
 
@@ -37,7 +38,11 @@ class ChecklistField(Field):
     def widget(self, _field: Field, **kwargs: Any) -> Markup:
         """The boxes, in a group with the field's label; many of them scroll."""
         chosen: list[str] = list(self.data or [])
-        missing = {name: f"{name} (does not exist)" for name in chosen if name not in self._words}
+        missing = {
+            name: _("%(name)s (does not exist)", name=name)
+            for name in chosen
+            if name not in self._words
+        }
         boxes = Markup("\n").join(
             BOX.format(self.name, name, Markup(" checked") if name in chosen else "", words)
             for name, words in (self._words | missing).items()

@@ -66,6 +66,8 @@ TRIGGER_BADGES = {
 }
 """In lists; a schedule is the usual thing."""
 
+WEEKDAYS = (_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun"))
+
 MEMBER_COLOURS = {
     "leader": "bg-green-lt",
     "follower": "bg-blue-lt",
@@ -94,6 +96,7 @@ def install(app: Flask, context: Context) -> None:
         state_colours=STATE_COLOURS,
         state_words=STATE_WORDS,
         member_colours=MEMBER_COLOURS,
+        weekdays=WEEKDAYS,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_babel import lazy_gettext as _
 from wtforms import BooleanField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.widgets import HiddenInput
 
@@ -26,7 +27,7 @@ from gocron.core.definition import HTTP_TIMEOUT_S, SHELL_TIMEOUT_S, Refused
 from gocron.core.states import Backoff, Misfire, OnLost, Overlap, Protocol
 from gocron.errors import InvalidTask
 
-NO_CALENDARS = "There are no calendars yet; the page “Calendars” makes one."
+NO_CALENDARS = _("There are no calendars yet; the page “Calendars” makes one.")
 
 CLEANED = (
     "spec",
@@ -43,143 +44,167 @@ CLEANED = (
 class TaskForm(PanelForm):
     """A task. The names of the fields are those of ``TaskDefinition``, except the last one."""
 
-    name = StringField("Name", description="Unique; at most 128 characters.")
-    tag = StringField("Tag", description="For finding, and pausing, tasks that belong together.")
-    remark = TextAreaField(
-        "Remark", filters=[unix_lines], description="What others should know about it."
+    name = StringField(_("Name"), description=_("Unique; at most 128 characters."))
+    tag = StringField(
+        _("Tag"), description=_("For finding, and pausing, tasks that belong together.")
     )
-    enabled = BooleanField("Enabled", description="A disabled task runs only by hand.")
+    remark = TextAreaField(
+        _("Remark"), filters=[unix_lines], description=_("What others should know about it.")
+    )
+    enabled = BooleanField(_("Enabled"), description=_("A disabled task runs only by hand."))
 
     spec = StringField(
-        "Schedule",
-        description="second minute hour day month weekday, or the five fields of a crontab; "
-        "@daily, @hourly and the like; @every 1h30m; @at 2026-12-24T18:00; @reboot. "
-        "Empty for a task that runs after others.",
+        _("Schedule"),
+        description=_(
+            "second minute hour day month weekday, or the five fields of a crontab; "
+            "@daily, @hourly and the like; @every 1h30m; @at 2026-12-24T18:00; @reboot. "
+            "Empty for a task that runs after others."
+        ),
     )
     timezone = StringField(
-        "Time zone", description="IANA name, like Europe/Berlin. The schedule means its clock."
+        _("Time zone"),
+        description=_("IANA name, like Europe/Berlin. The schedule means its clock."),
     )
     starts_at = StringField(
-        "Not before",
-        description="Such as 2026-12-24T18:00, a time of the zone above; empty: at once.",
+        _("Not before"),
+        description=_("Such as 2026-12-24T18:00, a time of the zone above; empty: at once."),
     )
-    ends_at = StringField("Not after", description="The moment itself still counts; empty: no end.")
+    ends_at = StringField(
+        _("Not after"), description=_("The moment itself still counts; empty: no end.")
+    )
     exclude_calendars = ChecklistField(
-        "Not on the days of", description="Of any of them.", empty=NO_CALENDARS
+        _("Not on the days of"), description=_("Of any of them."), empty=NO_CALENDARS
     )
     require_calendars = ChecklistField(
-        "Only on the days of", description="Those that are in all of them.", empty=NO_CALENDARS
+        _("Only on the days of"),
+        description=_("Those that are in all of them."),
+        empty=NO_CALENDARS,
     )
     jitter = IntegerField(
-        "Spread, in seconds",
+        _("Spread, in seconds"),
         default=0,
-        description="A run begins up to so much later than its slot, so that tasks that are due "
-        "together do not begin together. At most 3600.",
+        description=_(
+            "A run begins up to so much later than its slot, so that tasks that are due "
+            "together do not begin together. At most 3600."
+        ),
     )
 
     depends_on = LinesField(
-        "Runs after",
+        _("Runs after"),
         read=dependency_lines.read,
         write=dependency_lines.write,
-        description="One task a line, all of which have to succeed; “name: weak” is content "
-        "with any end. Such a task has no schedule of its own.",
+        description=_(
+            "One task a line, all of which have to succeed; “name: weak” is content "
+            "with any end. Such a task has no schedule of its own."
+        ),
     )
 
-    protocol = SelectField("Kind", choices=choices(PROTOCOL_WORDS, Protocol))
+    protocol = SelectField(_("Kind"), choices=choices(PROTOCOL_WORDS, Protocol))
     command = TextAreaField(
-        "Command or URL",
+        _("Command or URL"),
         filters=[unix_lines],
-        description="A shell task is given to /bin/sh -c as it stands; "
-        "an HTTP task needs a URL: https://…",
+        description=_(
+            "A shell task is given to /bin/sh -c as it stands; an HTTP task needs a URL: https://…"
+        ),
     )
     timeout = IntegerField(
-        "Time limit in seconds",
+        _("Time limit in seconds"),
         default=0,
-        description=f"0: none. At most {SHELL_TIMEOUT_S:,} for a command, "
-        f"{HTTP_TIMEOUT_S} for a request. Then the whole process group is ended.",
+        description=_(
+            "0: none. At most %(shell)s for a command, %(http)s for a request. Then the whole "
+            "process group is ended.",
+            shell=f"{SHELL_TIMEOUT_S:,}",
+            http=HTTP_TIMEOUT_S,
+        ),
     )
 
     working_dir = StringField(
-        "Working directory", description="An absolute path; empty: that of the node."
+        _("Working directory"), description=_("An absolute path; empty: that of the node.")
     )
     environment = PairsField(
-        "Environment",
+        _("Environment"),
         separator="=",
-        description="One NAME=value a line. Besides these a command only sees PATH, HOME and the "
-        "like, its parameters, and GOCRON_TASK_ID, GOCRON_RUN_ID, GOCRON_SCHEDULED_AT.",
+        description=_(
+            "One NAME=value a line. Besides these a command only sees PATH, HOME and the "
+            "like, its parameters, and GOCRON_TASK_ID, GOCRON_RUN_ID, GOCRON_SCHEDULED_AT."
+        ),
     )
 
-    http_method = SelectField("Method", choices=list(METHODS))
-    http_headers = PairsField("Headers", separator=": ", description="One Name: value a line.")
-    http_body = TextAreaField("Body", filters=[unix_lines])
+    http_method = SelectField(_("Method"), choices=list(METHODS))
+    http_headers = PairsField(
+        _("Headers"), separator=": ", description=_("One Name: value a line.")
+    )
+    http_body = TextAreaField(_("Body"), filters=[unix_lines])
     http_statuses = StringField(
-        "Good statuses", description="Such as 200-299,304. Everything else is a failure."
+        _("Good statuses"), description=_("Such as 200-299,304. Everything else is a failure.")
     )
     success_pattern = StringField(
-        "Pattern of success",
-        description="A regular expression that has to be found in the answer; empty: none.",
+        _("Pattern of success"),
+        description=_("A regular expression that has to be found in the answer; empty: none."),
     )
     http_verify_tls = BooleanField(
-        "Verify the certificate", description="Only switch this off in a network you trust."
+        _("Verify the certificate"), description=_("Only switch this off in a network you trust.")
     )
 
     parameters = LinesField(
-        "Parameters",
+        _("Parameters"),
         read=parameter_lines.read,
         write=parameter_lines.write,
-        description="One a line: “DAY: text = 2026-01-01”, “MODE: choice(full, fast) = full  "
-        "# remark”, “N: integer”; also number and boolean. Given for a run by hand or a backfill; "
-        "a command finds them in its environment, a request sends them as JSON.",
+        description=_(
+            "One a line: “DAY: text = 2026-01-01”, “MODE: choice(full, fast) = full  "
+            "# remark”, “N: integer”; also number and boolean. Given for a run by hand or a "
+            "backfill; a command finds them in its environment, a request sends them as JSON."
+        ),
     )
 
     misfire = SelectField(
-        "Slots that nobody could start in time",
+        _("Slots that nobody could start in time"),
         choices=choices(MISFIRE_WORDS, Misfire),
-        description="Because no node was running, or there was a pause.",
+        description=_("Because no node was running, or there was a pause."),
     )
     misfire_grace = MaybeIntegerField(
-        "Late after so many seconds",
-        description="Empty: as the installation has it, 30 if nobody changed it.",
+        _("Late after so many seconds"),
+        description=_("Empty: as the installation has it, 30 if nobody changed it."),
     )
     catch_up_limit = IntegerField(
-        "At most so many late ones",
+        _("At most so many late ones"),
         default=100,
-        description="Where each of them runs; the rest is recorded as missed.",
+        description=_("Where each of them runs; the rest is recorded as missed."),
     )
     overlap = SelectField(
-        "While the run before is still going", choices=choices(OVERLAP_WORDS, Overlap)
+        _("While the run before is still going"), choices=choices(OVERLAP_WORDS, Overlap)
     )
     max_parallel = IntegerField(
-        "At most in parallel",
+        _("At most in parallel"),
         default=0,
-        description="0: no limit. Only where it is started all the same.",
+        description=_("0: no limit. Only where it is started all the same."),
     )
     group = StringField(
-        "Group", description="At most so many runs of all its tasks at once; empty: none."
+        _("Group"), description=_("At most so many runs of all its tasks at once; empty: none.")
     )
     priority = IntegerField(
-        "Priority",
+        _("Priority"),
         default=0,
-        description="-100 to 100: who begins first where there is not room for all.",
+        description=_("-100 to 100: who begins first where there is not room for all."),
     )
 
     retry_times = IntegerField(
-        "Try again so many times", default=0, description="0: never; at most 10."
+        _("Try again so many times"), default=0, description=_("0: never; at most 10.")
     )
     retry_interval = IntegerField(
-        "Seconds until then", default=0, description="0: one minute, then two, then three …"
+        _("Seconds until then"), default=0, description=_("0: one minute, then two, then three …")
     )
-    retry_backoff = SelectField("That time", choices=choices(BACKOFF_WORDS, Backoff))
+    retry_backoff = SelectField(_("That time"), choices=choices(BACKOFF_WORDS, Backoff))
     retry_jitter = IntegerField(
-        "And up to so many seconds more",
+        _("And up to so many seconds more"),
         default=0,
-        description="So that tasks that failed together do not come back together.",
+        description=_("So that tasks that failed together do not come back together."),
     )
-    retry_on = ChecklistField("Try again if", words=RETRY_ON_WORDS)
+    retry_on = ChecklistField(_("Try again if"), words=RETRY_ON_WORDS)
     on_lost = SelectField(
-        "When its node died while it ran",
+        _("When its node died while it ran"),
         choices=choices(ON_LOST_WORDS, OnLost),
-        description="At once, and besides the number above. Only for what may be repeated.",
+        description=_("At once, and besides the number above. Only for what may be repeated."),
     )
 
     revision = IntegerField(widget=HiddenInput(), default=0)

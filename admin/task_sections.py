@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flask_babel import lazy_gettext as _
+
 from admin.task_form import TaskForm
 from gocron.core.definition import TaskDefinition
 
 
 @dataclass(frozen=True)
 class Section:
-    """``kind``: the kind of task it is for, "" every. A folded one (with a word about what it is
-    for) is open only if something in it is not as usual."""
+    """``key`` is its place in the address. ``kind``: the kind of task it is for, "" every. A folded
+    one (with a word about what it is for) is open only if something in it is not as usual."""
 
+    key: str
     title: str
     fields: tuple[str, ...]
     kind: str = ""
@@ -21,18 +24,20 @@ class Section:
 
 
 SECTIONS = (
-    Section("Task", ("name", "tag", "remark", "enabled")),
-    Section("When", ("spec", "timezone")),
+    Section("task", _("Task"), ("name", "tag", "remark", "enabled")),
+    Section("when", _("When"), ("spec", "timezone")),
     Section(
-        "Window, calendars, spread",
+        "window",
+        _("Window, calendars, spread"),
         ("starts_at", "ends_at", "exclude_calendars", "require_calendars", "jitter"),
-        folded="from when, until when, on which days",
+        folded=_("from when, until when, on which days"),
     ),
-    Section("Dependencies", ("depends_on",), folded="run after other tasks"),
-    Section("What", ("protocol", "timeout", "command")),
-    Section("Shell", ("working_dir", "environment"), kind="shell"),
+    Section("dependencies", _("Dependencies"), ("depends_on",), folded=_("run after other tasks")),
+    Section("what", _("What"), ("protocol", "timeout", "command")),
+    Section("shell", _("Shell"), ("working_dir", "environment"), kind="shell"),
     Section(
-        "HTTP",
+        "http",
+        _("HTTP"),
         (
             "http_method",
             "http_statuses",
@@ -43,9 +48,12 @@ SECTIONS = (
         ),
         kind="http",
     ),
-    Section("Parameters", ("parameters",), folded="what can be given for a run"),
     Section(
-        "Late and overlapping runs",
+        "parameters", _("Parameters"), ("parameters",), folded=_("what can be given for a run")
+    ),
+    Section(
+        "late",
+        _("Late and overlapping runs"),
         (
             "misfire",
             "misfire_grace",
@@ -55,21 +63,22 @@ SECTIONS = (
             "group",
             "priority",
         ),
-        folded="what happens to them, groups, priority",
+        folded=_("what happens to them, groups, priority"),
     ),
     Section(
-        "After a failure",
+        "failure",
+        _("After a failure"),
         ("retry_times", "retry_interval", "retry_backoff", "retry_jitter", "retry_on", "on_lost"),
-        folded="retries, lost nodes",
+        folded=_("retries, lost nodes"),
     ),
 )
 
 
 def open_sections(form: TaskForm) -> frozenset[str]:
-    """Titles of the folded sections with a mistake in them, or with a value that is not what a new
+    """Keys of the folded sections with a mistake in them, or with a value that is not what a new
     task has."""
     return frozenset(
-        section.title
+        section.key
         for section in SECTIONS
         if any(form[name].errors or not _is_usual(form, name) for name in section.fields)
     )

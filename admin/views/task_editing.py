@@ -4,26 +4,41 @@ a colleague's delete."""
 
 from __future__ import annotations
 
+import re
+import secrets
 import zoneinfo
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from flask import abort, flash, redirect, request, url_for
+from flask import abort, flash, redirect, request, session, url_for
 from flask_admin import expose
 from flask_admin.helpers import get_form_data
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth, relations
+from admin.comparing import Contested, contested
 from admin.task_form import TaskForm
 from admin.task_sections import SECTIONS, open_sections, usual_values
-from admin.task_values import differences, form_values
+from admin.task_values import form_values, plain_definition, plain_values
+from admin.views import task_trial
 from gocron.core.definition import TaskDefinition, define
-from gocron.db import tasks
+from gocron.db import task_versions, tasks
 from gocron.db.models import Task
 from gocron.errors import Conflict, InvalidTask, NotFound
 
 Result = TypeVar("Result")
+
+SAVED = "saved_forms"
+REMEMBERED = 10
+"""Forms of this session that were saved: what the browser keeps of them can go."""
+
+TAKE = "take-"
+"""In front of the fields that say whose value is to be saved after a conflict."""
+
+TRY = "try"
+"""The button that saves a task disabled and runs it once."""
 
 
 class TaskEditing:
@@ -39,10 +54,10 @@ class TaskEditing:
         """An empty form, or with ``like`` one that is filled in like another task."""
         form = TaskForm(get_form_data(), data=self._blank())
         if request.method == "POST" and form.validate():
+            _disable_for_trial(form)
             task_id = self.create_model(form)
             if task_id:
-                flash(f"Task “{form.name.data}” was created.", "success")
-                return redirect(self._back())
+                return self._saved(form, task_id, 1)
         return self._form_page(form)
 
     def _blank(self) -> dict[str, Any]:
@@ -50,7 +65,8 @@ class TaskEditing:
         values["timezone"] = auth.context().settings.timezone
         model = self.get_one(request.args.get("like", "")) if "like" in request.args else None
         if model is not None:
-            values = form_values(model) | {"name": f"{model.name} (copy)", "enabled": False}
+            name = _("%(name)s (copy)", name=model.name)
+            values = form_values(model) | {"name": name, "enabled": False}
         return values
 
     @expose("/edit/", methods=("GET", "POST"))
@@ -67,11 +83,11 @@ class TaskEditing:
         changed = None
         if request.method == "POST" and form.validate():
             try:
-                if self.update_model(form, model):
-                    flash(f"Task “{form.name.data}” was saved.", "success")
-                    return redirect(self._back())
+                revision = self.update_model(form, model)
+                if revision:
+                    return self._saved(form, model.id, revision)
             except Conflict:
-                changed = differences(form, model)
+                changed = self._contested(form, model)
             except NotFound:
                 return self._form_page(form, deleted=True)
         return self._form_page(form, model=model, changed=changed)
@@ -81,28 +97,54 @@ class TaskEditing:
         database, who = auth.context().database, auth.actor()
         return _blaming(form, lambda definition: tasks.create(database, definition, who))
 
-    def update_model(self, form: TaskForm, model: Task) -> bool:
-        """Flask-Admin's name for it. Raises ``Conflict`` and ``NotFound``."""
+    def update_model(self, form: TaskForm, model: Task) -> int | None:
+        """Flask-Admin's name for it; the new revision, or None if the form shows what is wrong.
+        Raises ``Conflict`` and ``NotFound``."""
         database, who = auth.context().database, auth.actor()
-        # "Save mine over it" says which revision its user has seen the differences to.
-        expected = request.form.get("over", form.revision.data, type=int)
-
-        def save(definition: TaskDefinition) -> bool:
-            tasks.edit(database, model.id, definition, who, expected)
-            return True
-
-        return bool(_blaming(form, save))
+        # "Save these" says which revision its user has seen the differences to.
+        over = request.form.get("over", type=int)
+        expected = form.revision.data if over is None else over
+        if over == model.revision:
+            _take_theirs(form, form_values(model))
+        _disable_for_trial(form)
+        return _blaming(
+            form, lambda definition: tasks.edit(database, model.id, definition, who, expected)
+        )
 
     def delete_model(self, model: Task) -> bool:
         """Flask-Admin's name for it."""
         return bool(tasks.delete(auth.context().database, [model.id], auth.actor()))
+
+    def _saved(self, form: TaskForm, task_id: int, revision: int) -> Response:
+        """On to the next page; the browser may forget its draft."""
+        if form_id := _form_id():
+            session[SAVED] = [*session.get(SAVED, []), form_id][-REMEMBERED:]
+        if TRY in request.form:
+            return task_trial.begin(task_id, revision)
+        words = (
+            _("Task “%(name)s” was created.", name=form.name.data)
+            if request.endpoint == "tasks.create_view"
+            else _("Task “%(name)s” was saved.", name=form.name.data)
+        )
+        flash(words, "success")
+        return redirect(self._back())
+
+    def _contested(self, form: TaskForm, model: Task) -> list[Contested]:
+        """Where what was typed, which is valid, differs from what is stored now."""
+        mine = plain_definition(define(form.definition_fields()))
+        database = auth.context().database
+        try:
+            before = task_versions.at(database, model.id, form.revision.data).definition
+        except NotFound:
+            before = None
+        return contested(before, plain_values(model), mine)
 
     def _form_page(
         self,
         form: TaskForm,
         *,
         model: Task | None = None,
-        changed: list[tuple[str, str]] | None = None,
+        changed: list[Contested] | None = None,
         deleted: bool = False,
     ) -> str:
         back = self._back()
@@ -113,10 +155,11 @@ class TaskEditing:
         return self.render(
             "panel/task_form.html",
             form=form,
+            form_id=_form_id() or secrets.token_hex(8),
+            saved_forms=" ".join(session.get(SAVED, [])),
             sections=SECTIONS,
             opened=open_sections(form),
             groups=relations.group_names(database),
-            relatives=relations.relatives(database, model.id) if model else None,
             model=model,
             changed=changed,
             deleted=deleted,
@@ -128,6 +171,26 @@ class TaskEditing:
                 else url_for("tasks.create_view", url=back)
             ),
         )
+
+
+def _form_id() -> str:
+    """What tells the form that was sent from others; "" if it says none."""
+    found = request.form.get("form_id", "")
+    return found if re.fullmatch("[0-9a-f]{16}", found) else ""
+
+
+def _take_theirs(form: TaskForm, stored: dict[str, Any]) -> None:
+    """Put what is stored into the fields for which that was chosen."""
+    for name in TaskDefinition.model_fields:
+        if request.form.get(TAKE + name) == "theirs":
+            field = form[name]
+            field.process(None, stored[name])
+            field.raw_data = None
+
+
+def _disable_for_trial(form: TaskForm) -> None:
+    if TRY in request.form:
+        form.enabled.data = False
 
 
 def _blaming(form: TaskForm, save: Callable[[TaskDefinition], Result]) -> Result | None:

@@ -7,9 +7,11 @@ from functools import lru_cache
 
 from flask import jsonify, request
 from flask_admin import expose
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth, moments
+from admin.presentation import WEEKDAYS
 from gocron.core.preview import Upcoming, preview
 from gocron.core.timetable import Rules
 from gocron.core.words import explain
@@ -17,7 +19,7 @@ from gocron.db import calendars
 from gocron.db.engine import Database
 from gocron.errors import InvalidSchedule
 
-SLOTS = 5
+SLOTS = 10
 MOST_CALENDARS = 40
 
 
@@ -44,8 +46,10 @@ def _asked(name: str) -> str:
 
 def _slot(upcoming: Upcoming) -> dict[str, str]:
     return {
+        "weekday": str(WEEKDAYS[upcoming.local.weekday()]),
         "local": f"{upcoming.local:%Y-%m-%d %H:%M:%S %Z}",
         "utc": f"{upcoming.slot.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        "iso": f"{upcoming.slot.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "remark": upcoming.remark,
     }
 
@@ -94,5 +98,5 @@ def _moment(name: str, zone: str) -> datetime | None:
     try:
         return moments.read(text, zone)
     except ValueError as error:
-        label = "not before" if name == "starts_at" else "not after"
+        label = _("not before") if name == "starts_at" else _("not after")
         raise InvalidSchedule(f"{label}: {error}") from error

@@ -8,6 +8,9 @@ from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
 from flask_admin import expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
+from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from admin import auth, moments
@@ -20,7 +23,7 @@ from gocron.errors import InvalidTask
 
 BACKFILLS = 20
 
-CLICKED_TWICE = (
+CLICKED_TWICE = lazy(
     "A backfill of this task was begun since this page was loaded: look at the list below. "
     "Press “Begin” again to begin another one."
 )
@@ -68,9 +71,10 @@ class TaskStarting:
         known = backfills.listing(database, model.id, BACKFILLS)
         if request.method == "POST":
             if _newest(known) != request.form.get("newest", ""):
-                errors["general"] = CLICKED_TWICE
+                errors["general"] = str(CLICKED_TWICE)
             elif begun := _begin(model, questions, errors):
-                flash(f"{begun} slot{'' if begun == 1 else 's'} will run, in order.", "success")
+                words = ngettext("1 slot will run.", "%(num)d slots will run, in order.", begun)
+                flash(words, "success")
                 return redirect(url_for("tasks.backfill_view", id=model.id))
         return self.render(
             "panel/task_backfill.html",
@@ -103,7 +107,7 @@ def _begin(model: Task, questions: Questions, errors: dict[str, str]) -> int | N
     last = _moment("last", model.timezone, errors)
     parallel = request.form.get("parallel", "").strip()
     if not (parallel.isascii() and parallel.isdigit() and len(parallel) < 10):
-        errors["parallel"] = "Must be a whole number."
+        errors["parallel"] = _("Must be a whole number.")
     given = questions.values()
     if errors or given is None or first is None or last is None:
         return None

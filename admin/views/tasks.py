@@ -19,9 +19,12 @@ from admin import auth
 from admin.database import PanelDatabase
 from admin.task_form import TaskForm
 from admin.views.base import Guarded, row_id
+from admin.views.task_checking import TaskChecking
 from admin.views.task_editing import TaskEditing
+from admin.views.task_page import TaskPage
 from admin.views.task_preview import TaskPreview
 from admin.views.task_starting import TaskStarting
+from admin.views.task_trial import TaskTrial
 from admin.views.words import sentence
 from gocron.db import pauses, run_queries, task_queries, tasks
 from gocron.db.models import Task
@@ -30,7 +33,9 @@ from gocron.errors import Conflict, NotFound
 LARGEST_PAGE = 1_000_000
 
 
-class TaskView(TaskEditing, TaskPreview, TaskStarting, Guarded, ModelView):
+class TaskView(
+    TaskEditing, TaskChecking, TaskPreview, TaskTrial, TaskStarting, TaskPage, Guarded, ModelView
+):
     """List, create, edit, delete, enable, disable, run now, backfill."""
 
     list_template = "panel/tasks.html"

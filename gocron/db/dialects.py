@@ -143,6 +143,10 @@ class Dialect:
         """SQL: a duration that can be added to the clock."""
         raise NotImplementedError
 
+    def day_number(self, column: str, offset: str) -> str:
+        """SQL: days from 1970-01-01 to an instant, on a clock that is ``offset`` seconds ahead."""
+        raise NotImplementedError
+
     def check_server(self, connection: Connection) -> str:
         """The server in words; raises ``DatabaseUnsupported`` if it cannot carry our promises."""
         raise NotImplementedError
@@ -210,6 +214,10 @@ class PostgreSQL(Dialect):
     def interval(self, seconds: float) -> str:
         """Microseconds, as an interval."""
         return f"INTERVAL '{round(seconds * 1e6)} microseconds'"
+
+    def day_number(self, column: str, offset: str) -> str:
+        """From the seconds of the epoch."""
+        return f"CAST(FLOOR((EXTRACT(EPOCH FROM {column}) + {offset}) / 86400) AS integer)"
 
     def check_server(self, connection: Connection) -> str:
         """PostgreSQL >= 12, with a database in UTF-8."""
@@ -285,6 +293,10 @@ class MySQL(Dialect):
         """Microseconds, as an interval."""
         return f"INTERVAL {round(seconds * 1e6)} MICROSECOND"
 
+    def day_number(self, column: str, offset: str) -> str:
+        """Not UNIX_TIMESTAMP: it takes times for those of the session's zone."""
+        return f"(TIMESTAMPDIFF(SECOND, '1970-01-01', {column}) + {offset}) DIV 86400"
+
     def check_server(self, connection: Connection) -> str:
         """MySQL >= 8.0 or MariaDB >= 10.6, with InnoDB as the engine of what we create."""
         version = str(connection.execute(text("SELECT VERSION()")).scalar_one())
@@ -340,6 +352,10 @@ class SQLite(Dialect):
         other table, which takes seconds for a thousand rows."""
         names = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
         return f"(SELECT {names} FROM json_each(:{parameter}) LIMIT -1) AS {alias}"
+
+    def day_number(self, column: str, offset: str) -> str:
+        """Whole numbers are divided without a rest."""
+        return f"(CAST(strftime('%s', {column}) AS INTEGER) + {offset}) / 86400"
 
     def check_server(self, connection: Connection) -> str:
         """SQLite >= 3.35 (UPDATE FROM came with 3.33)."""

@@ -361,7 +361,10 @@ class AuditLog(Base):
     """Append-only: who changed what, from where."""
 
     __tablename__ = table("audit_log")
-    __table_args__ = (OPTIONS,)
+    __table_args__ = (
+        Index(None, "target", "id"),
+        OPTIONS,
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

@@ -31,8 +31,14 @@ make a cycle together."""
 def require(connection: Connection, definitions: Sequence[TaskDefinition]) -> Calendars:
     """The calendars they name. Raises ``Refused`` if something that is named does not exist, or
     if tasks would depend on themselves in the end. Tasks may name each other."""
-    mistakes: list[Mistake] = []
     hold(connection, definitions)
+    return look(connection, definitions)
+
+
+def look(connection: Connection, definitions: Sequence[TaskDefinition]) -> Calendars:
+    """The same for whoever saves nothing: nobody is waited for, and it may be true for a moment
+    only."""
+    mistakes: list[Mistake] = []
     days = _require_calendars(connection, definitions, mistakes)
     _require_groups(connection, definitions, mistakes)
     if any(definition.depends_on for definition in definitions):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
@@ -20,11 +20,12 @@ from sqlalchemy.exc import IntegrityError
 from gocron.core.definition import TaskDefinition
 from gocron.core.parameters import Parameter, values_for
 from gocron.core.states import BY_ITSELF, RunState, Trigger
-from gocron.db import audit, calendars, references, task_rows
+from gocron.db import audit, calendars, references, task_rows, version_rows
 from gocron.db.audit import Actor
 from gocron.db.engine import Database
 from gocron.db.models import Run, Task
 from gocron.db.naming import table
+from gocron.db.version_rows import Change
 from gocron.errors import Conflict, InvalidSchedule, InvalidTask, NotFound
 
 INSERT_PAGE = 1000
@@ -33,6 +34,8 @@ CHANGE_PAGE = 50
 """Tasks that are changed in one transaction, and locked as long as it takes: 50 to 100 ms."""
 
 MICROSECOND = timedelta(microseconds=1)
+
+Changed = TypeVar("Changed")
 
 
 class NamesTaken(InvalidTask):
@@ -59,8 +62,10 @@ def create(database: Database, definition: TaskDefinition, actor: Actor) -> int:
         if definition.depends_on:
             references.store(connection, {definition.name: definition.depends_on})
         references.confirm(connection, [definition], days)
+        task_id = int(key[0])
+        version_rows.record(connection, [Change(task_id, 1, values)], "create", actor, now)
         audit.record(connection, database.dialect, actor, "task.create", definition.name)
-        return int(key[0])
+        return task_id
 
     with _names_may_be_taken(database, [definition.name]):
         return database.transact(work)
@@ -87,14 +92,14 @@ def create_many(database: Database, definitions: Sequence[TaskDefinition], actor
         references.require(connection, definitions)
         for start in range(0, len(definitions), INSERT_PAGE):
             page = slice(start, start + INSERT_PAGE)
-            rows = zip(definitions[page], cursors[page], strict=True)
-            connection.execute(
-                insert(Task),
-                [
-                    task_rows.by_column(task_rows.columns_of(definition, cursor, now))
-                    for definition, cursor in rows
-                ],
-            )
+            rows = [
+                task_rows.columns_of(definition, cursor, now)
+                for definition, cursor in zip(definitions[page], cursors[page], strict=True)
+            ]
+            connection.execute(insert(Task), [task_rows.by_column(values) for values in rows])
+            ids = references.ids_of(connection, names[page])
+            new = [Change(ids[values["name"]], 1, values) for values in rows]
+            version_rows.record(connection, new, "import", actor, now)
         references.store(connection, {d.name: d.depends_on for d in definitions if d.depends_on})
         references.confirm(connection, definitions, days)
         audit.record(
@@ -106,28 +111,36 @@ def create_many(database: Database, definitions: Sequence[TaskDefinition], actor
         return database.transact(work)
 
 
+def check(database: Database, definition: TaskDefinition, task_id: int | None) -> None:
+    """Raise the ``InvalidTask`` that saving this definition would raise now, as a new task or as
+    that of ``task_id``; nothing is saved."""
+    with database.read() as connection:
+        _require_free_name(connection, definition.name, task_id)
+        references.look(connection, [definition])
+
+
 def edit(
     database: Database,
     task_id: int,
     definition: TaskDefinition,
     actor: Actor,
     expected_revision: int | None = None,
-) -> None:
-    """Replace a definition. Raises ``NotFound``, ``InvalidTask``, or ``Conflict`` if somebody
-    else changed the task since ``expected_revision``."""
+    *,
+    back_to: int | None = None,
+) -> int:
+    """Replace a definition; the task's new revision. ``back_to``: it is what the task was at that
+    revision. Raises ``NotFound``, ``InvalidTask``, or ``Conflict`` if somebody else changed the
+    task since ``expected_revision``."""
+    action = "edit" if back_to is None else "rollback"
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> int:
         dialect = database.dialect
         named = connection.execute(select(Task.name).where(Task.id == task_id)).scalar_one_or_none()
         references.hold(connection, [definition], renamed=named != definition.name)
         old = task_rows.lock(connection, task_id)
         if old is None:
             raise NotFound(f"there is no task {task_id} (any more)")
-        if expected_revision is not None and old.revision != expected_revision:
-            raise Conflict(
-                f"task {old.name!r} was changed by somebody else in the meantime; "
-                "load it again, then repeat your change"
-            )
+        _require_revision(old, expected_revision)
         _require_free_name(connection, definition.name, task_id)
         if definition.name != old.name:
             references.rename(connection, task_id, old.name, definition.name)
@@ -147,26 +160,27 @@ def edit(
         if definition.depends_on or old.depends_on:
             references.store(connection, {definition.name: definition.depends_on})
         references.confirm(connection, [definition], days)
-        audit.record(
-            connection,
-            dialect,
-            actor,
-            "task.edit",
-            definition.name,
-            {"changed": _difference(old, values)},
-        )
+        revision: int = values["revision"]
+        new = Change(task_id, revision, values, old)
+        version_rows.record(connection, [new], action, actor, now)
+        detail: dict[str, object] = {"changed": _difference(old, values)}
+        if back_to is not None:
+            detail["back_to"] = back_to
+        audit.record(connection, dialect, actor, f"task.{action}", definition.name, detail)
+        return revision
 
     with _names_may_be_taken(database, [definition.name]):
-        database.transact(work)
+        return database.transact(work)
 
 
 def set_enabled(database: Database, task_ids: Sequence[int], enabled: bool, actor: Actor) -> int:
     """Enable or disable; how many changed. Tasks that do not exist any more are passed over."""
     dialect = database.dialect
+    action = "enable" if enabled else "disable"
 
-    def work(connection: Connection, old: Row[Any]) -> bool:
+    def work(connection: Connection, old: Row[Any]) -> Change | None:
         if bool(old.enabled) == enabled:
-            return False
+            return None
         now = dialect.now(connection)
         values: dict[str, Any] = {
             "enabled": enabled,
@@ -186,11 +200,14 @@ def set_enabled(database: Database, task_ids: Sequence[int], enabled: bool, acto
             task_rows.settle_and_withdraw(connection, dialect, old, now, why)
             task_rows.cancel_waiting(connection, dialect, old.id, why, BY_ITSELF)
         connection.execute(update(Task).where(Task.id == old.id).values(**values))
-        action = "task.enable" if enabled else "task.disable"
-        audit.record(connection, dialect, actor, action, old.name)
-        return True
+        audit.record(connection, dialect, actor, f"task.{action}", old.name)
+        return Change(old.id, old.revision + 1, {**old._mapping, **values}, old)
 
-    return _one_by_one(database, sorted(set(task_ids)), work)
+    def note(connection: Connection, changes: Sequence[Change]) -> None:
+        now = dialect.now(connection)
+        version_rows.record(connection, changes, action, actor, now)
+
+    return _page_by_page(database, sorted(set(task_ids)), work, note)
 
 
 def delete(database: Database, task_ids: Sequence[int], actor: Actor) -> int:
@@ -211,23 +228,30 @@ def delete(database: Database, task_ids: Sequence[int], actor: Actor) -> int:
             connection, dialect, old.id, "the task was deleted", tuple(Trigger)
         )
         connection.execute(text(f"DELETE FROM {table('task')} WHERE id = :id"), {"id": old.id})
+        version_rows.forget(connection, old.id)
         audit.record(connection, dialect, actor, "task.delete", old.name)
         return True
 
-    return _one_by_one(database, in_order, work)
+    return _page_by_page(database, in_order, work)
 
 
 def run_now(
-    database: Database, task_id: int, actor: Actor, given: Mapping[str, object] | None = None
+    database: Database,
+    task_id: int,
+    actor: Actor,
+    given: Mapping[str, object] | None = None,
+    expected_revision: int | None = None,
 ) -> int:
     """Queue a run outside the schedule; its id. The leader starts it within half a second.
-    ``given`` are values for the task's parameters. Raises ``NotFound`` and ``InvalidTask``."""
+    ``given`` are values for the task's parameters. Raises ``NotFound``, ``InvalidTask``, and
+    ``Conflict`` if somebody else changed the task since ``expected_revision``."""
 
     def work(connection: Connection) -> int:
         dialect = database.dialect
         task = task_rows.lock(connection, task_id)  # so that it is not deleted meanwhile
         if task is None:
             raise NotFound(f"there is no task {task_id} (any more)")
+        _require_revision(task, expected_revision)
         declared = [Parameter.model_validate(parameter) for parameter in task.parameters]
         values = values_for(declared, given or {})
         now = dialect.now(connection)
@@ -268,15 +292,23 @@ def _between_slots(connection: Connection, task_id: int, now: datetime) -> datet
     return moment
 
 
-def _one_by_one(
-    database: Database, wanted: Sequence[int], change: Callable[[Connection, Row[Any]], bool]
+def _page_by_page(
+    database: Database,
+    wanted: Sequence[int],
+    change: Callable[[Connection, Row[Any]], Changed | None],
+    note: Callable[[Connection, Sequence[Changed]], None] | None = None,
 ) -> int:
-    """Apply ``change`` to the tasks that exist, in this order; how many it changed. Not all in one
-    transaction: a claim that needs one of them would have to wait for the last."""
+    """Apply ``change`` to the tasks that exist, in this order; how many it changed. ``note`` is
+    given what it answered for those. Not all in one transaction: a claim that needs one of them
+    would have to wait for the last."""
 
     def work(connection: Connection, page: Sequence[int]) -> int:
         locked = (task_rows.lock(connection, task_id) for task_id in page)
-        return sum(change(connection, task) for task in locked if task is not None)
+        answers = [change(connection, task) for task in locked if task is not None]
+        changed = [answer for answer in answers if answer]
+        if changed and note is not None:
+            note(connection, changed)
+        return len(changed)
 
     return sum(
         database.transact(partial(work, page=wanted[start : start + CHANGE_PAGE]))
@@ -308,6 +340,14 @@ def _require_free_name(connection: Connection, name: str, own_id: int | None) ->
     found = connection.execute(select(Task.id).where(Task.name == name)).scalar_one_or_none()
     if found is not None and found != own_id:
         raise InvalidTask("name", f"{name!r} is taken by task {found}; names are unique")
+
+
+def _require_revision(task: Row[Any], expected: int | None) -> None:
+    if expected is not None and task.revision != expected:
+        raise Conflict(
+            f"task {task.name!r} was changed by somebody else in the meantime; "
+            "load it again, then repeat your change"
+        )
 
 
 UNREMARKABLE = frozenset({"next_fire_at", "revision", "updated_at", "followed", "broken"})

@@ -38,3 +38,4 @@ def upgrade() -> None:
     )
     create_index("run", "task_id", "id")
     create_index("run", "state", "id")
+    create_index("audit_log", "target", "id")

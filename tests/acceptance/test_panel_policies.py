@@ -291,12 +291,13 @@ def test_parents_and_children_are_shown(panel, visitor):
     report = panel.create_task(
         name="report", spec="", depends_on={"load": "strong", HOSTILE: "weak"}
     )
-    page = visitor.get(f"/tasks/edit/?id={report}").text
-    assert f'Runs after: <a href="/tasks/edit/?id={check}">' in page
-    assert f'<a href="/tasks/edit/?id={load}">load</a>' in page
-    assert "(weak)" in page
+    page = visitor.get(f"/tasks/details/?id={report}&tab=dependencies").text
+    assert f'<a href="/tasks/details/?id={check}">' in page
+    assert f'<a href="/tasks/details/?id={load}">load</a>' in page
+    assert "(any end)" in page
     assert HOSTILE not in page
-    assert "Followed by: report" in visitor.text(f"/tasks/edit/?id={load}")
+    after = visitor.text(f"/tasks/details/?id={load}&tab=dependencies")
+    assert "2 report" in after.split("The same as a list")[1]
     listed = visitor.get("/tasks/").text
     row = words_of(listed.split('<tr data-task="report"')[1].split("</tr>")[0])
     assert "none of its own" in row
@@ -324,10 +325,11 @@ def test_what_somebody_else_changed_is_said_in_words(panel, visitor):
     }
     assert visitor.post(f"/tasks/edit/?id={task_id}", theirs).status_code == 302
     page = words_of(visitor.post(f"/tasks/edit/?id={task_id}", mine).text)
-    conflict = page[page.index("Somebody else changed") : page.index("Save mine over it")]
-    for words in ("Not before 2026-12-24T18:00", "Not on the days of freeze", "DAY: text = today"):
-        assert words in conflict
-    assert "Spread, in seconds 0" in conflict
+    conflict = page[page.index("Somebody else changed") : page.index("Save what is chosen")]
+    assert "Not before (empty) 2026-12-24T18:00 (empty)" in conflict
+    assert "Not on the days of (empty) freeze (empty)" in conflict
+    assert "Parameters (empty) DAY: text = today (empty)" in conflict
+    assert "Spread, in seconds 0 0 5" in conflict
     assert "Command" not in conflict
 
 
@@ -337,11 +339,13 @@ def ask(visitor, **fields: object):
 
 def test_a_schedule_is_previewed_while_it_is_typed(panel, visitor):
     answer = ask(visitor, spec="0 0 12 * * *", timezone="Asia/Tokyo")
-    assert len(answer["slots"]) == 5
+    assert len(answer["slots"]) == 10
     assert all(slot["local"].endswith("12:00:00 JST") for slot in answer["slots"])
     assert all(slot["utc"].endswith("03:00:00 UTC") for slot in answer["slots"])
     assert "12:00" in answer["words"]
     assert "Asia/Tokyo" in answer["words"]
+    assert {slot["weekday"] for slot in answer["slots"]} > {"Mon", "Sun"}
+    assert all(slot["iso"].endswith("T03:00:00Z") for slot in answer["slots"])
     assert "99" in ask(visitor, spec="99 * * * *", timezone="UTC")["problem"]
 
 

@@ -27,7 +27,7 @@ class Person:
         """No cookies, no storage, no messages of an earlier test."""
         self.browser.get(f"{self.base}/static/icon.svg")
         self.browser.delete_all_cookies()
-        self.browser.execute_script("localStorage.clear()")
+        self.browser.execute_script("localStorage.clear(); sessionStorage.clear()")
         for kind in ("browser", "performance"):
             self.browser.get_log(kind)
 

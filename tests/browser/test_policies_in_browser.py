@@ -43,7 +43,7 @@ def test_the_preview_follows_what_is_typed(person: Person) -> None:
     person.type("timezone", "Europe/Berlin")
     person.type("spec", "0 30 2 * * *")
     person.see("#preview", "02:30")
-    assert len(person.browser.find_elements(By.CSS_SELECTOR, "#preview li")) == 5
+    assert len(person.browser.find_elements(By.CSS_SELECTOR, "#preview li")) == 10
     person.click('section[aria-label="Window, calendars, spread"] summary')
     person.type("starts_at", "2030-03-31T00:00")
     person.see("#preview", "clocks go forward")
