@@ -143,6 +143,14 @@ class Dialect:
         """SQL: a duration that can be added to the clock."""
         raise NotImplementedError
 
+    def span(self, column: str, length_s: int) -> str:
+        """SQL: how many whole spans of that length lie between 1970 and an instant."""
+        raise NotImplementedError
+
+    def seconds(self, since: str, until: str) -> str:
+        """SQL: the seconds from one instant to another."""
+        raise NotImplementedError
+
     def check_server(self, connection: Connection) -> str:
         """The server in words; raises ``DatabaseUnsupported`` if it cannot carry our promises."""
         raise NotImplementedError
@@ -210,6 +218,14 @@ class PostgreSQL(Dialect):
     def interval(self, seconds: float) -> str:
         """Microseconds, as an interval."""
         return f"INTERVAL '{round(seconds * 1e6)} microseconds'"
+
+    def span(self, column: str, length_s: int) -> str:
+        """Of the epoch."""
+        return f"CAST(FLOOR(date_part('epoch', {column}) / {length_s}) AS bigint)"
+
+    def seconds(self, since: str, until: str) -> str:
+        """A difference of timestamps is an interval."""
+        return f"date_part('epoch', {until} - {since})"
 
     def check_server(self, connection: Connection) -> str:
         """PostgreSQL >= 12, with a database in UTF-8."""
@@ -285,6 +301,14 @@ class MySQL(Dialect):
         """Microseconds, as an interval."""
         return f"INTERVAL {round(seconds * 1e6)} MICROSECOND"
 
+    def span(self, column: str, length_s: int) -> str:
+        """Not UNIX_TIMESTAMP: that ends in 2038."""
+        return f"FLOOR(TIMESTAMPDIFF(SECOND, '1970-01-01', {column}) / {length_s})"
+
+    def seconds(self, since: str, until: str) -> str:
+        """Microseconds, divided."""
+        return f"(TIMESTAMPDIFF(MICROSECOND, {since}, {until}) / 1000000)"
+
     def check_server(self, connection: Connection) -> str:
         """MySQL >= 8.0 or MariaDB >= 10.6, with InnoDB as the engine of what we create."""
         version = str(connection.execute(text("SELECT VERSION()")).scalar_one())
@@ -340,6 +364,14 @@ class SQLite(Dialect):
         other table, which takes seconds for a thousand rows."""
         names = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
         return f"(SELECT {names} FROM json_each(:{parameter}) LIMIT -1) AS {alias}"
+
+    def span(self, column: str, length_s: int) -> str:
+        """Without the fraction, which would be rounded; whole numbers divide to whole numbers."""
+        return f"(CAST(strftime('%s', substr({column}, 1, 19)) AS INTEGER) / {length_s})"
+
+    def seconds(self, since: str, until: str) -> str:
+        """Days, exact to a tenth of a millisecond."""
+        return f"((julianday({until}) - julianday({since})) * 86400.0)"
 
     def check_server(self, connection: Connection) -> str:
         """SQLite >= 3.35 (UPDATE FROM came with 3.33)."""
