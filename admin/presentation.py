@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from flask import Flask, url_for
 from flask_babel import format_timedelta
 from flask_babel import lazy_gettext as _
+from flask_babel.speaklater import LazyString
 from markupsafe import Markup
 
 from admin import auth
@@ -46,6 +47,27 @@ STATE_WORDS = {
     RunState.LOST: _("its node died; how it ended is not known"),
     RunState.SKIPPED: _("was not started; the reason says why"),
     RunState.MISSED: _("nobody was there to start it in time"),
+}
+
+STATE_NAMES: dict[str, LazyString] = {
+    RunState.QUEUED: _("queued"),
+    RunState.RUNNING: _("running"),
+    RunState.SUCCESS: _("success"),
+    RunState.FAILED: _("failed"),
+    RunState.TIMEOUT: _("timeout"),
+    RunState.CANCELLED: _("cancelled"),
+    RunState.LOST: _("lost"),
+    RunState.SKIPPED: _("skipped"),
+    RunState.MISSED: _("missed"),
+}
+
+TRIGGER_NAMES: dict[str, LazyString] = {
+    Trigger.SCHEDULE: _("schedule"),
+    Trigger.CATCH_UP: _("late"),
+    Trigger.MANUAL: _("by hand"),
+    Trigger.BACKFILL: _("backfill"),
+    Trigger.DEPENDENCY: _("dependency"),
+    Trigger.ELECTION: _("election"),
 }
 
 TRIGGER_WORDS = {
@@ -95,6 +117,7 @@ def install(app: Flask, context: Context) -> None:
         trigger_badges=TRIGGER_BADGES,
         state_colours=STATE_COLOURS,
         state_words=STATE_WORDS,
+        state_names=STATE_NAMES,
         member_colours=MEMBER_COLOURS,
         weekdays=WEEKDAYS,
     )

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 from flask import Response, flash, jsonify, redirect, request, url_for
 from flask_admin import BaseView, expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
 from werkzeug.wrappers import Response as AnyResponse
 
-from admin import auth, relations
-from admin.presentation import STATE_WORDS
+from admin import auth, relations, run_filters
+from admin.explanations import explain, is_late
+from admin.presentation import STATE_WORDS, TRIGGER_NAMES, home_zone
+from admin.run_line import line_of
 from admin.views.base import LARGEST_ID, Guarded, row_id
+from gocron.core.ansi import paint
 from gocron.core.states import RunState
-from gocron.core.terminal import plain
 from gocron.db import chains, run_queries, task_queries
-from gocron.db.run_queries import RunFilter, Stopped
+from gocron.db.run_queries import Output, Stopped
 from gocron.errors import Conflict
 
 PAGE_SIZE = 50
 SHOWN_CHARS = 500_000
-"""A page carries at most this much output; the rest is behind the download."""
+"""A page carries at most this much output; the rest comes piece by piece, or by the download."""
+
+LONGEST_CARRY = 400
 
 RUN = f"/<int(max={LARGEST_ID}):run_id>"
+
+STOP_WORDS = {
+    Stopped.CANCELLED: lazy("it had not begun and will not begin any more"),
+    Stopped.REQUESTED: lazy("its node ends it within a second"),
+    Stopped.TOO_LATE: lazy("it had ended already"),
+}
 
 
 class RunsView(Guarded, BaseView):
@@ -31,18 +45,31 @@ class RunsView(Guarded, BaseView):
         super().__init__("Runs", endpoint="runs", url="/runs")
 
     @expose("/")
-    def index(self) -> str:
-        """Newest first; ``before`` is the last run of the page before."""
+    def index(self) -> AnyResponse | str:
+        """Newest first; ``before`` and ``after`` are runs that the page lies beside."""
         database = auth.context().database
-        wanted, asked = _filter_of_request()
-        found = run_queries.page(database, wanted, PAGE_SIZE, row_id(request.args.get("before")))
+        zone = home_zone().key
+        asked = run_filters.understand(request.args, zone)
+        task = asked.one("task")
+        task_ids = task_queries.find_ids(database, task) if task else None
+        wanted = run_filters.filter_of(asked, task_ids, zone, datetime.now(UTC))
+        before, after = row_id(request.args.get("before")), row_id(request.args.get("after"))
+        found = run_queries.page(database, wanted, PAGE_SIZE, before, None if before else after)
+        if after and not before and found.newer is None:
+            whole_first_page: Any = asked.values
+            return redirect(url_for("runs.index", **whole_first_page))
+        nodes = run_queries.nodes(database)
         return self.render(  # type: ignore[no-any-return]
             "panel/runs.html",
             page=found,
             asked=asked,
-            filtered=any(asked.values()),
+            chips=asked.chips({str(node_id): name for node_id, name in nodes}),
+            first=not before and not after,
+            nodes=nodes,
             states=list(RunState),
-            nodes=run_queries.nodes(database),
+            triggers=TRIGGER_NAMES,
+            within=run_filters.WITHIN_NAMES,
+            is_late=is_late,
         )
 
     @expose(f"{RUN}/")
@@ -51,12 +78,17 @@ class RunsView(Guarded, BaseView):
         database = auth.context().database
         run = run_queries.show(database, run_id)
         output = run_queries.output(database, run_id, limit_chars=SHOWN_CHARS)
+        task = task_queries.brief(database, run.task_id)
         return self.render(  # type: ignore[no-any-return]
             "panel/run.html",
             run=run,
-            text=plain("".join(output.pieces)),
+            painted=paint("".join(output.pieces)),
+            words=_words(),
             output=output,
-            task_zone=task_queries.zone(database, run.task_id),
+            task_zone=task.timezone if task else None,
+            explanations=explain(run, task.jitter if task else 0),
+            line=line_of(run, datetime.now(UTC)),
+            is_late=is_late(run),
             chain=chains.show(database, run_id),
             attempts=relations.attempts(database, run.task_id, run.scheduled_at),
             has_children=relations.has_children(database, run.task_id),
@@ -64,18 +96,18 @@ class RunsView(Guarded, BaseView):
 
     @expose(f"{RUN}/tail")
     def tail(self, run_id: int) -> Response:
-        """The output after piece ``after``, and whether there may be more. The run is looked at
-        first: what it had written when it ended is then among the pieces."""
+        """The output after piece ``after``, and whether there may be more; ``carry`` is what the
+        answer before said. The run is looked at first: what it had written when it ended is then
+        among the pieces."""
         database = auth.context().database
         run = run_queries.show(database, run_id)
         after = request.args.get("after", -1, type=int)
         output = run_queries.output(database, run_id, max(-1, min(after, 2**31 - 1)), SHOWN_CHARS)
         return jsonify(
             state=run.state,
-            reason=run.reason or STATE_WORDS[run.state],
+            reason=run.reason or str(STATE_WORDS[run.state]),
             ended=run.state.ended and output.complete,
-            text=plain("".join(output.pieces)),
-            last=output.last,
+            **_painted(output, request.args.get("carry", "")[:LONGEST_CARRY]),
         )
 
     @expose(f"{RUN}/output.txt")
@@ -99,7 +131,8 @@ class RunsView(Guarded, BaseView):
         """Ask for its end."""
         outcome = run_queries.stop(auth.context().database, run_id, auth.actor())
         kind = "warning" if outcome is Stopped.TOO_LATE else "success"
-        flash(f"Run {run_id}: {outcome.value}.", kind)
+        words = STOP_WORDS[outcome]
+        flash(_("Run %(number)s: %(outcome)s.", number=run_id, outcome=words), kind)
         return redirect(url_for("runs.show", run_id=run_id))
 
     @expose(f"{RUN}/again", methods=("POST",))
@@ -108,23 +141,28 @@ class RunsView(Guarded, BaseView):
         try:
             run_id = chains.rerun(auth.context().database, run_id, auth.actor())
         except Conflict as error:
-            flash(f"It was not run again: {error}.", "warning")
+            flash(_("It was not run again: %(why)s.", why=error), "warning")
         return redirect(url_for("runs.show", run_id=run_id))
 
 
-def _filter_of_request() -> tuple[RunFilter, dict[str, str]]:
-    """The filter, and what was asked for in the words of the form."""
-    task = request.args.get("task", "").strip().replace("\0", "")[:128]
-    state = request.args.get("state", "")
-    node_id = row_id(request.args.get("node"))
-    known = state in set(RunState)
-    wanted = RunFilter(
-        task_ids=task_queries.find_ids(auth.context().database, task) if task else None,
-        states=(RunState(state),) if known else (),
-        node_id=node_id,
-    )
-    return wanted, {
-        "task": task,
-        "state": state if known else "",
-        "node": "" if node_id is None else str(node_id),
+def _painted(output: Output, carry: str) -> dict[str, object]:
+    """Output for a script: parts of text with the classes of each, and where to go on."""
+    painted = paint(carry + "".join(output.pieces))
+    parts = [[part.text, part.classes] for part in painted.parts]
+    return {"parts": parts, "carry": painted.carry, "last": output.last}
+
+
+def _words() -> dict[str, str]:
+    """What ``output.js`` and ``run.js`` say."""
+    return {
+        "no_answer": _("No answer. What is here stays; it goes on as soon as there is one."),
+        "no_database": _(
+            "The database cannot be reached. What is here stays; it goes on as soon as it can be."
+        ),
+        "logged_out": _("You are logged out: log in again in another tab, and this goes on."),
+        "gone": _("This run is not kept any more."),
+        "of": _("%(n)s of %(count)s"),
+        "many": _("over %(count)s"),
+        "none": _("no match"),
+        "copied": _("Copied"),
     }

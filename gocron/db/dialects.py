@@ -147,6 +147,14 @@ class Dialect:
         """SQL: days from 1970-01-01 to an instant, on a clock that is ``offset`` seconds ahead."""
         raise NotImplementedError
 
+    def span(self, column: str, length_s: int) -> str:
+        """SQL: how many whole spans of that length lie between 1970 and an instant."""
+        raise NotImplementedError
+
+    def seconds(self, since: str, until: str) -> str:
+        """SQL: the seconds from one instant to another."""
+        raise NotImplementedError
+
     def check_server(self, connection: Connection) -> str:
         """The server in words; raises ``DatabaseUnsupported`` if it cannot carry our promises."""
         raise NotImplementedError
@@ -218,6 +226,13 @@ class PostgreSQL(Dialect):
     def day_number(self, column: str, offset: str) -> str:
         """From the seconds of the epoch."""
         return f"CAST(FLOOR((EXTRACT(EPOCH FROM {column}) + {offset}) / 86400) AS integer)"
+    def span(self, column: str, length_s: int) -> str:
+        """Of the epoch."""
+        return f"CAST(FLOOR(date_part('epoch', {column}) / {length_s}) AS bigint)"
+
+    def seconds(self, since: str, until: str) -> str:
+        """A difference of timestamps is an interval."""
+        return f"date_part('epoch', {until} - {since})"
 
     def check_server(self, connection: Connection) -> str:
         """PostgreSQL >= 12, with a database in UTF-8."""
@@ -296,6 +311,13 @@ class MySQL(Dialect):
     def day_number(self, column: str, offset: str) -> str:
         """Not UNIX_TIMESTAMP: it takes times for those of the session's zone."""
         return f"(TIMESTAMPDIFF(SECOND, '1970-01-01', {column}) + {offset}) DIV 86400"
+    def span(self, column: str, length_s: int) -> str:
+        """Not UNIX_TIMESTAMP: that ends in 2038."""
+        return f"FLOOR(TIMESTAMPDIFF(SECOND, '1970-01-01', {column}) / {length_s})"
+
+    def seconds(self, since: str, until: str) -> str:
+        """Microseconds, divided."""
+        return f"(TIMESTAMPDIFF(MICROSECOND, {since}, {until}) / 1000000)"
 
     def check_server(self, connection: Connection) -> str:
         """MySQL >= 8.0 or MariaDB >= 10.6, with InnoDB as the engine of what we create."""
@@ -356,6 +378,13 @@ class SQLite(Dialect):
     def day_number(self, column: str, offset: str) -> str:
         """Whole numbers are divided without a rest."""
         return f"(CAST(strftime('%s', {column}) AS INTEGER) + {offset}) / 86400"
+    def span(self, column: str, length_s: int) -> str:
+        """Without the fraction, which would be rounded; whole numbers divide to whole numbers."""
+        return f"(CAST(strftime('%s', substr({column}, 1, 19)) AS INTEGER) / {length_s})"
+
+    def seconds(self, since: str, until: str) -> str:
+        """Days, exact to a tenth of a millisecond."""
+        return f"((julianday({until}) - julianday({since})) * 86400.0)"
 
     def check_server(self, connection: Connection) -> str:
         """SQLite >= 3.35 (UPDATE FROM came with 3.33)."""

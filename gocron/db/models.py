@@ -154,6 +154,9 @@ class Run(Base):
         Index(None, "state", "owner_id", "id"),
         Index(None, "state", "id"),
         Index(None, "task_id", "id"),
+        # On PostgreSQL every update of a row writes into each of its indexes: most rows are kept
+        # out of this one.
+        Index(None, "trigger_kind", "id", postgresql_where=text("trigger_kind <> 'schedule'")),
         Index(None, "scheduled_at"),
         Index(None, "follow_up", "id"),
         Index(None, "backfill_id"),

@@ -12,15 +12,18 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select, text, update
+from sqlalchemy import Connection, Row, Select, select, text, update
 
-from gocron.core.states import RunState
-from gocron.db import audit
+from gocron.core.states import RunState, Trigger
+from gocron.db import audit, run_search
 from gocron.db.audit import Actor
 from gocron.db.engine import Database
 from gocron.db.models import Node, Run, RunOutput
 from gocron.db.naming import table
+from gocron.db.run_search import RunFilter as RunFilter
 from gocron.errors import NotFound
+
+BEGIN_AT_SLOT = (Trigger.SCHEDULE, Trigger.ELECTION, Trigger.MANUAL)
 
 FAILURES = (RunState.FAILED, RunState.TIMEOUT, RunState.LOST)
 
@@ -68,27 +71,27 @@ class RunFacts:
         return max(self.finished_at - self.started_at, timedelta())
 
     @property
+    def lateness(self) -> timedelta | None:
+        """How long after its slot it began; None if it did not, or if its slot is not what it was
+        to begin at: a retry, a backfill, what came after another run."""
+        if self.started_at is None or self.attempt or self.trigger not in BEGIN_AT_SLOT:
+            return None
+        return max(self.started_at - self.scheduled_at, timedelta())
+
+    @property
     def can_be_stopped(self) -> bool:
         """Whether asking it to stop would change anything."""
         return not self.state.ended and self.stop_requested_at is None
 
 
 @dataclass(frozen=True)
-class RunFilter:
-    """Which runs; None and () mean all. ``task_ids`` with no element in it means none."""
-
-    task_ids: tuple[int, ...] | None = None
-    states: tuple[RunState, ...] = ()
-    node_id: int | None = None
-    since: datetime | None = None
-
-
-@dataclass(frozen=True)
 class RunPage:
-    """A page of a list; ``older`` is the id that the next page begins after, None at the end."""
+    """A page of a list; ``older`` is the id that the next page begins after, None at the end.
+    ``newer`` is the id that the page before ends above, None on the first one."""
 
     runs: tuple[RunFacts, ...]
     older: int | None
+    newer: int | None = None
 
 
 class Stopped(Enum):
@@ -142,60 +145,27 @@ def _select() -> Select[Any]:
     return cast("Select[Any]", statement.outerjoin(Node, Node.id == Run.owner_id))
 
 
-def page(database: Database, wanted: RunFilter, limit: int, before: int | None = None) -> RunPage:
-    """At most ``limit`` runs, newest first, after the run with the id ``before``."""
+def page(
+    database: Database,
+    wanted: RunFilter,
+    limit: int,
+    before: int | None = None,
+    after: int | None = None,
+) -> RunPage:
+    """At most ``limit`` runs, newest first: those that come next after the run with the id
+    ``before``, or those right in front of the one with the id ``after``."""
     if wanted.task_ids == ():
         return RunPage((), None)
     with database.read() as connection:
-        statement = _matching(wanted)
-        if wanted.task_ids is not None and len(wanted.task_ids) == 1:
-            statement = _in_order_of_slots(connection, statement, before)
-        else:
-            statement = statement.order_by(Run.id.desc())
-            if before is not None:
-                statement = statement.where(Run.id < before)
-        rows = connection.execute(statement.limit(limit + 1)).all()
-    found = tuple(_facts(row) for row in rows[:limit])
-    return RunPage(found, found[-1].id if len(rows) > limit else None)
-
-
-def _matching(wanted: RunFilter) -> Select[Any]:
-    statement = _select()
-    if wanted.task_ids is not None:
-        statement = statement.where(
-            Run.task_id == wanted.task_ids[0]
-            if len(wanted.task_ids) == 1
-            else Run.task_id.in_(wanted.task_ids)
-        )
-    if wanted.states == (RunState.SUCCESS,) and wanted.node_id is None:
-        # Nearly every run: SQLite would fetch and sort all of them by way of the index on the
-        # state. Hidden from it, the newest are found at once.
-        statement = statement.where(func.coalesce(Run.state, "") == RunState.SUCCESS)
-    elif len(wanted.states) == 1:
-        statement = statement.where(Run.state == wanted.states[0])
-    elif wanted.states:
-        statement = statement.where(Run.state.in_(wanted.states))
-    if wanted.node_id is not None:
-        statement = statement.where(Run.owner_id == wanted.node_id)
-    if wanted.since is not None:
-        statement = statement.where(Run.scheduled_at >= wanted.since)
-    return statement
-
-
-def _in_order_of_slots(
-    connection: Connection, statement: Select[Any], before: int | None
-) -> Select[Any]:
-    """One task's runs by slot: in this order its index already has them."""
-    statement = statement.order_by(Run.scheduled_at.desc(), Run.attempt.desc())
-    if before is None:
-        return statement
-    last = connection.execute(
-        select(Run.scheduled_at, Run.attempt).where(Run.id == before)
-    ).one_or_none()
-    if last is None:  # purged meanwhile: start again from the top
-        return statement
-    earlier_attempt = and_(Run.scheduled_at == last.scheduled_at, Run.attempt < last.attempt)
-    return statement.where(or_(Run.scheduled_at < last.scheduled_at, earlier_attempt))
+        found = run_search.find(connection, wanted, limit + 1, before=before, after=after)
+        more = len(found) > limit
+        shown = found[1:] if more and after is not None else found[:limit]
+        rows = connection.execute(_select().where(Run.id.in_(shown))).all() if shown else []
+    runs = tuple(_facts(row) for row in sorted(rows, key=lambda row: row.id, reverse=True))
+    if not runs:
+        return RunPage((), None)
+    is_last, is_first = after is None and not more, before is None and (after is None or not more)
+    return RunPage(runs, None if is_last else runs[-1].id, None if is_first else runs[0].id)
 
 
 def failures(database: Database, within: timedelta, limit: int) -> tuple[RunFacts, ...]:

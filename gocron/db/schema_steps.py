@@ -25,12 +25,13 @@ def create_table(name: str, *columns: sa.Column[Any] | sa.Constraint, **options:
         op.create_table(table(name), *columns, **options)
 
 
-def create_index(name: str, *columns: str) -> None:
-    """Index ``columns`` of the table ``name`` unless that is done."""
+def create_index(name: str, *columns: str, **options: Any) -> None:
+    """Index ``columns`` of the table ``name`` unless that is done; ``options`` as of SQLAlchemy's
+    ``Index``, for one server only."""
     full = table(name)
     index = f"ix_{full}_{'_'.join(columns)}"
     if index not in {found["name"] for found in sa.inspect(op.get_bind()).get_indexes(full)}:
-        op.create_index(index, full, list(columns))
+        op.create_index(index, full, list(columns), **options)
 
 
 def add_column(name: str, column: sa.Column[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from gocron.core.states import RunState
 from gocron.db.engine import Database
@@ -50,13 +50,19 @@ def recent(database: Database) -> Counts:
             ),
             {"missed": RunState.MISSED, "lost": RunState.LOST, "since": dialect.time(since)},
         ).all()
-        tasks = connection.execute(
-            text(f"SELECT enabled, COUNT(*) AS n FROM {table('task')} GROUP BY enabled")
-        ).all()
+        enabled, disabled = tasks_by_enabled(connection)
     runs = dict.fromkeys(map(str, RunState), 0)
     runs.update({row.state: row.n for row in found})
     exact = (RunState.QUEUED, RunState.RUNNING, RunState.MISSED, RunState.LOST)
     runs.update({str(state): 0 for state in exact})
     runs.update({row.state: row.n for row in (*unfinished, *trouble)})
-    by_enabled = {bool(row.enabled): row.n for row in tasks}
-    return Counts(runs, by_enabled.get(True, 0), by_enabled.get(False, 0))
+    return Counts(runs, enabled, disabled)
+
+
+def tasks_by_enabled(connection: Connection) -> tuple[int, int]:
+    """How many tasks are enabled, and how many disabled."""
+    rows = connection.execute(
+        text(f"SELECT enabled, COUNT(*) AS n FROM {table('task')} GROUP BY enabled")
+    ).all()
+    by_enabled = {bool(row.enabled): int(row.n) for row in rows}
+    return by_enabled.get(True, 0), by_enabled.get(False, 0)

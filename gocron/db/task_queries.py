@@ -65,9 +65,18 @@ def find_ids(database: Database, wanted: str, limit: int = 50) -> tuple[int, ...
         return tuple(found)
 
 
-def zone(database: Database, task_id: int) -> str | None:
-    """The time zone of a task; None if there is no such task (any more)."""
+@dataclass(frozen=True)
+class Brief:
+    """What a run is shown with of its task. ``jitter`` is in seconds."""
+
+    timezone: str
+    jitter: int
+
+
+def brief(database: Database, task_id: int) -> Brief | None:
+    """None if there is no such task (any more)."""
     with database.read() as connection:
-        return connection.execute(
-            select(Task.timezone).where(Task.id == task_id)
-        ).scalar_one_or_none()
+        row = connection.execute(
+            select(Task.timezone, Task.jitter).where(Task.id == task_id)
+        ).one_or_none()
+    return Brief(*row) if row is not None else None

@@ -12,9 +12,9 @@ from gocron.core.states import RunState
 from gocron.db import run_queries
 from gocron.db.audit import Actor
 from gocron.db.models import AuditLog, Leadership, Run, RunOutput, SchedulerLock
-from gocron.db.run_queries import RunFilter, Stopped
-from tests.helpers.panel import USER
-from tests.helpers.rows import FAR, SECOND, insert_node, insert_run, rows
+from gocron.db.run_queries import Stopped
+from tests.helpers.panel import USER, words_of
+from tests.helpers.rows import FAR, SECOND, insert_node, insert_run, now_of, rows
 
 ME = Actor("me")
 
@@ -98,23 +98,6 @@ def test_runs_are_filtered_by_task_state_and_node(panel, visitor):
     assert "No run fits" in visitor.text("/runs/?task=nothing")
 
 
-def test_pages_of_one_task_follow_its_slots(panel):
-    ids = [
-        insert_run(panel.database, scheduled_at=FAR + (number // 2) * SECOND, attempt=number % 2)
-        for number in (4, 1, 0, 3, 2)
-    ]
-    insert_run(panel.database, task_id=2)
-    seen, before = [], None
-    while True:
-        page = run_queries.page(panel.database, RunFilter(task_ids=(1,)), 2, before)
-        seen += [run.id for run in page.runs]
-        before = page.older
-        if before is None:
-            break
-    in_order_of_slots = [ids[0], ids[3], ids[4], ids[1], ids[2]]
-    assert seen == in_order_of_slots
-
-
 def test_a_run_shows_its_facts_and_its_output_as_text(panel, visitor):
     node = insert_node(panel.database, "alpha")
     task_id = panel.create_task(timezone="Asia/Tokyo")
@@ -131,7 +114,10 @@ def test_a_run_shows_its_facts_and_its_output_as_text(panel, visitor):
     )
     write_output(panel, run_id, "\x1b[3", "1mred\x1b[0m <b>bold</b>\r\n50 %\r100 %\n\x07end")
     page = visitor.get(f"/runs/{run_id}/").text
-    assert "red &lt;b&gt;bold&lt;/b&gt;\n50 %\n100 %\n\ufffdend</pre>" in page
+    coloured = (
+        '<span class="ansi-text-1">red</span> &lt;b&gt;bold&lt;/b&gt;\n50 %\n100 %\n\ufffdend'
+    )
+    assert f"{coloured}</pre>" in page
     text = visitor.text(f"/runs/{run_id}/")
     for words in ("failed exit code 3", "alpha", "1 min 23 s", "its schedule", "19:00:00 JST"):
         assert words in text, words
@@ -168,14 +154,15 @@ def test_the_tail_of_a_running_run_is_read_piece_by_piece(panel, visitor):
     write_output(panel, run_id, "one\n", "two\n")
     answer = visitor.get(f"/runs/{run_id}/tail?after=-1").json
     assert answer.pop("reason") == STATE_WORDS[RunState.RUNNING]
-    assert answer == {"state": "running", "ended": False, "text": "one\ntwo\n", "last": 1}
+    parts = [["one\ntwo\n", ""]]
+    assert answer == {"state": "running", "ended": False, "parts": parts, "last": 1, "carry": ""}
     write_output(panel, run_id, "three\n", first=2)
-    assert visitor.get(f"/runs/{run_id}/tail?after=1").json["text"] == "three\n"
+    assert visitor.get(f"/runs/{run_id}/tail?after=1").json["parts"] == [["three\n", ""]]
     with panel.database.write() as connection:
         connection.execute(update(Run).values(state="success", finished_at=FAR))
     answer = visitor.get(f"/runs/{run_id}/tail?after=2").json
     assert answer.pop("reason") == STATE_WORDS[RunState.SUCCESS]
-    assert answer == {"state": "success", "ended": True, "text": "", "last": 2}
+    assert answer == {"state": "success", "ended": True, "parts": [], "last": 2, "carry": ""}
     assert visitor.get(f"/runs/{run_id}/tail?after=99999999999999999999").json["ended"]
 
 
@@ -278,33 +265,108 @@ def test_nodes_show_leader_members_and_history(panel, visitor):
     assert "node1 leads" in visitor.text("/")
 
 
-def test_the_start_page_counts_and_lists(panel, visitor):
-    task_id = panel.create_task(name="due soon")
-    now = the_now(panel)
-    for number, state in enumerate(("success", "success", "failed", "timeout", "missed")):
-        insert_run(
-            panel.database,
-            task_id=task_id,
-            task_name="due soon",
-            state=state,
-            reason=f"because {number}",
-            scheduled_at=now,
-            finished_at=now,
-            attempt=number,
+def test_several_filters_at_once_are_in_the_address_and_can_be_taken_away(panel, visitor):
+    task_id = panel.create_task()
+    made = {
+        state: insert_run(panel.database, task_id=task_id, state=state, trigger=trigger, attempt=n)
+        for n, (state, trigger) in enumerate(
+            (
+                ("failed", "manual"),
+                ("lost", "schedule"),
+                ("success", "manual"),
+                ("missed", "catch_up"),
+            )
         )
-    insert_run(
-        panel.database, state="failed", reason="too old", scheduled_at=now - timedelta(days=2)
+    }
+
+    def shown(query: str) -> set[int]:
+        return set(runs_in(visitor.get(f"/runs/?{query}").text))
+
+    assert shown("state=failures") == {made["failed"], made["lost"]}
+    assert shown("state=failures&state=missed") == {made["failed"], made["lost"], made["missed"]}
+    assert shown("trigger=manual") == {made["failed"], made["success"]}
+    assert shown("trigger=manual&trigger=nonsense&state=success") == {made["success"]}
+    page = visitor.get("/runs/?task=backup&state=failures&trigger=manual").text
+    chips = re.findall(r'class="chip" href="([^"]*)"', page)
+    assert [chip.replace("&amp;", "&") for chip in chips] == [
+        "/runs/?state=failures&trigger=manual",
+        "/runs/?task=backup&trigger=manual",
+        "/runs/?task=backup&state=failures",
+    ]
+    text = words_of(page)
+    for words in ("Task: backup", "State: Failures", "Started by: by hand"):
+        assert words in text
+
+
+def test_runs_are_filtered_by_time_on_the_clock_of_the_installation(panel, visitor):
+    now = now_of(panel.database)
+    hours = {
+        ago: insert_run(
+            panel.database,
+            task_id=ago + 1,
+            state="success",
+            scheduled_at=now - timedelta(hours=ago),
+            created_at=now - timedelta(hours=ago),
+        )
+        for ago in (200, 30, 2, 0)
+    }
+
+    def shown(query: str) -> list[int]:
+        return runs_in(visitor.get(f"/runs/?{query}").text)
+
+    assert shown("within=1h") == [hours[0]]
+    assert shown("within=24h") == [hours[0], hours[2]]
+    assert shown("within=7d") == [hours[0], hours[2], hours[30]]
+    since, until = (now - timedelta(hours=ago) for ago in (31, 1))
+    address = f"from={since:%Y-%m-%dT%H:%M:%S}&until={until:%Y-%m-%dT%H:%M}"
+    assert shown(address) == [hours[2], hours[30]]
+    assert "From: must be a time" in visitor.text("/runs/?from=yesterday")
+
+
+def test_pages_can_be_walked_both_ways(panel, visitor):
+    ids = [insert_run(panel.database, scheduled_at=FAR + n * SECOND) for n in range(120)]
+    first = visitor.get("/runs/").text
+    assert 'rel="prev"' not in first
+    second = visitor.get(link(first, "next")).text
+    third = visitor.get(link(second, "next")).text
+    assert 'rel="next"' not in third
+    assert runs_in(visitor.get(link(third, "prev")).text) == runs_in(second) == ids[69:19:-1]
+    back = visitor.get(link(second, "prev"), follow_redirects=True)
+    assert runs_in(back.text) == runs_in(first)
+    answer = visitor.get(f"/runs/?state=queued&after={ids[-1]}")
+    assert answer.location == "/runs/?state=queued"
+
+
+def link(page: str, rel: str) -> str:
+    found = re.search(rf'rel="{rel}" href="([^"]*)"', page)
+    assert found, rel
+    return found[1].replace("&amp;", "&")
+
+
+def test_a_late_run_says_by_how_much_and_why(panel, visitor):
+    late = {"started_at": FAR + timedelta(seconds=3.2), "finished_at": FAR + 5 * SECOND}
+    busy = insert_run(panel.database, state="success", **late)
+    held = insert_run(panel.database, task_id=2, state="success", held_at=FAR, **late)
+    caught_up = insert_run(
+        panel.database, task_id=3, state="success", created_at=FAR + 3 * SECOND, **late
     )
-    page = visitor.text("/")
-    for words in ("Succeeded, last hour 2", "Failed, last hour 2", "Tasks enabled 1"):
-        assert words in page, words
-    assert "because 2" in page
-    assert "because 3" in page
-    assert "because 0" not in page
-    assert "too old" not in page
-    assert "due soon" in page
+    punctual = insert_run(panel.database, task_id=4, state="success", started_at=FAR + SECOND / 2)
+    words = "It began 3.20 s after its slot: "
+    assert words + "its node had no room, or was busy" in visitor.text(f"/runs/{busy}/")
+    assert words + "it had to wait for other runs" in visitor.text(f"/runs/{held}/")
+    assert words + "nobody led" in visitor.text(f"/runs/{caught_up}/")
+    assert "after its slot" not in visitor.text(f"/runs/{punctual}/")
+    assert visitor.get("/runs/").text.count("+3.20 s") == 3
 
 
-def the_now(panel):
-    with panel.database.read() as connection:
-        return panel.database.dialect.now(connection)
+def test_colours_go_on_where_the_last_answer_ended(panel, visitor):
+    run_id = insert_run(panel.database, state="running", started_at=FAR)
+    write_output(panel, run_id, "\x1b[31mred\x1b[")
+    first = visitor.get(f"/runs/{run_id}/tail?after=-1").json
+    assert first["parts"] == [["red", "ansi-text-1"]]
+    write_output(panel, run_id, "1m<i>bold\x1b[0m", first=1)
+    query = {"after": first["last"], "carry": first["carry"]}
+    second = visitor.get(f"/runs/{run_id}/tail", query_string=query).json
+    assert second["parts"] == [["<i>bold", "ansi-bold ansi-text-1"]]
+    query["carry"] = "\x1b[31m" * 1000 + "<script>"
+    assert visitor.get(f"/runs/{run_id}/tail", query_string=query).status_code == 200

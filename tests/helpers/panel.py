@@ -74,6 +74,11 @@ class Panel:
         """As it was installed: one node, one user, nothing else."""
         empty(self.database)
         _fill(self.database)
+        self.look_anew()
+
+    def look_anew(self) -> None:
+        """Forget what the first page has counted so far."""
+        self.app.extensions["admin"][0].index_view.lookout.forget()
 
     def visitor(self) -> Visitor:
         """Somebody with a browser that has no cookies yet."""
