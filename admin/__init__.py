@@ -27,15 +27,19 @@ from flask_admin.theme import Theme
 from admin import auth, error_pages, i18n, presentation
 from admin.database import PanelDatabase
 from admin.views.account import account
+from admin.views.audit import AuditView
 from admin.views.calendars import CalendarsView
 from admin.views.groups import GroupsView
 from admin.views.install import install_page
 from admin.views.live import live
 from admin.views.nodes import NodesView
 from admin.views.pauses import PausesView
+from admin.views.profile import ProfileView
 from admin.views.runs import RunsView
+from admin.views.settings import SettingsView
 from admin.views.start import StartView
 from admin.views.tasks import TaskView
+from admin.views.users import UsersView
 from gocron.config import Settings
 from gocron.context import Context
 from gocron.core.installing import Wizard
@@ -107,6 +111,10 @@ def _add_views(app: Flask, models: PanelDatabase) -> None:
         GroupsView(),
         PausesView(),
         NodesView(),
+        UsersView(),
+        SettingsView(),
+        AuditView(),
+        ProfileView(),
     )
     for view in views:
         admin.add_view(view)

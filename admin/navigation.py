@@ -45,6 +45,10 @@ def navigation() -> list[tuple[str, list[Page]]]:
             _("System"),
             [
                 Page("nodes.index", "server-2", _("Cluster"), "n"),
+                Page("users.index", "users", _("Users"), "s"),
+                Page("settings.index", "settings", _("Settings"), "e"),
+                Page("audit.index", "clipboard-list", _("Audit log"), "a"),
+                Page("profile.index", "user", _("Profile"), "m"),
             ],
         ),
     ]

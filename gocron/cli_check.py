@@ -7,27 +7,22 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from pydantic import SecretStr
 
 import gocron
 from gocron import logs
 from gocron.cli_output import NOTHING, print_facts, print_table
 from gocron.cli_session import load_settings
-from gocron.config import KEYS, Loaded, Settings
+from gocron.config import KEYS, Loaded
+from gocron.config_view import SERVERS_ONLY, shown, value_of
 from gocron.errors import HomeNotWritable, SchemaNotCurrent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from gocron.db.engine import Database
-
-MASK = "****"
-
-SERVERS_ONLY = frozenset({"db.host", "db.port", "db.user", "db.password", "db.charset"})
-"""Settings that say nothing where the database is a file."""
 
 
 @click.command()
@@ -58,34 +53,11 @@ def _print_settings(loaded: Loaded) -> None:
     print_table(
         ("SETTING", "VARIABLE", "VALUE", "FROM"),
         [
-            (key, variable, _shown(_value(loaded.settings, name)), loaded.source(name))
+            (key, variable, shown(value_of(loaded.settings, name), NOTHING), loaded.source(name))
             for name, (key, variable) in KEYS.items()
             if name not in left_out
         ],
     )
-
-
-def _value(settings: Settings, name: str) -> Any:
-    value: Any = settings
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
-
-
-def _shown(value: Any) -> str:
-    match value:
-        case None | "" | ():
-            return NOTHING
-        case SecretStr():
-            return MASK if value.get_secret_value() else NOTHING
-        case bool():
-            return "true" if value else "false"
-        case tuple():
-            return ", ".join(value)
-        case float():
-            return f"{value:g}"
-        case _:
-            return str(value)
 
 
 def _require_writable(home: Path) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
 from flask_admin import BaseView, expose
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as lazy
+from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from admin import auth, day_lines
@@ -19,8 +22,8 @@ from gocron.db import calendars
 from gocron.db.calendars import CalendarFacts
 from gocron.errors import Conflict, InvalidCalendar, InvalidTask
 
-CHANGED = (
-    "Somebody else changed this calendar since this page was loaded: it has {} now. "
+CHANGED = lazy(
+    "Somebody else changed this calendar since this page was loaded: it has %(days)s now. "
     "“Save” again replaces that by the days below."
 )
 
@@ -54,7 +57,7 @@ class CalendarsView(Guarded, BaseView):
         form = _typed() if request.method == "POST" else CalendarForm()
         if request.method == "POST":
             if _find(form.name) is not None:
-                form.errors["name"] = "There is a calendar of this name already."
+                form.errors["name"] = _("There is a calendar of this name already.")
             elif saved := self._save(form):
                 return saved
         return self._page("panel/calendar_form.html", form=form, facts=None)
@@ -67,8 +70,7 @@ class CalendarsView(Guarded, BaseView):
             form = _typed()
             form.name = facts.name
             if form.seen != _state_of(facts):
-                count = f"{facts.day_count} day{'' if facts.day_count == 1 else 's'}"
-                form.errors["general"] = CHANGED.format(count)
+                form.errors["general"] = str(CHANGED) % {"days": _days_in_words(facts.day_count)}
                 form.seen = _state_of(facts)
             elif saved := self._save(form):
                 return saved
@@ -103,8 +105,8 @@ class CalendarsView(Guarded, BaseView):
         except InvalidTask as error:
             form.errors[error.field] = sentence(error.message)
             return None
-        count = f"{len(days)} day{'' if len(days) == 1 else 's'}"
-        flash(f"Calendar “{form.name}” has {count} now.", "success")
+        words = _("Calendar “%(name)s” has %(days)s now.")
+        flash(words % {"name": form.name, "days": _days_in_words(len(days))}, "success")
         return redirect(url_for("calendars.index"))
 
     def _page(self, template: str, **values: Any) -> str:
@@ -133,7 +135,7 @@ def _days(form: CalendarForm) -> frozenset[date] | None:
         try:
             days |= parse_ics(file.read().decode("utf-8-sig"), _today())
         except UnicodeDecodeError:
-            form.errors["ics"] = "This is no .ics file: it is not UTF-8 text."
+            form.errors["ics"] = _("This is no .ics file: it is not UTF-8 text.")
         except InvalidCalendar as error:
             form.errors["ics"] = sentence(error)
     return None if form.errors else days
@@ -164,6 +166,15 @@ def _state_of(facts: CalendarFacts) -> str:
 
 def _deleted(name: str, broken: int) -> str:
     if not broken:
-        return f"Calendar “{name}” was deleted."
-    tasks = "1 task is" if broken == 1 else f"{broken} tasks are"
-    return f"Calendar “{name}” was deleted; {tasks} broken until somebody changes that."
+        return str(_("Calendar “%(name)s” was deleted.", name=name))
+    words = ngettext(
+        "Calendar “%(name)s” was deleted; %(num)d task is broken until somebody changes that.",
+        "Calendar “%(name)s” was deleted; %(num)d tasks are broken until somebody changes that.",
+        broken,
+        name=name,
+    )
+    return str(words)
+
+
+def _days_in_words(count: int) -> str:
+    return str(ngettext("%(num)d day", "%(num)d days", count))

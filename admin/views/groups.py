@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from flask import abort, flash, redirect, request, url_for
 from flask_admin import BaseView, expose
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth
@@ -44,7 +45,7 @@ class GroupsView(Guarded, BaseView):
         form = _typed() if request.method == "POST" else GroupForm()
         if request.method == "POST":
             if _find(form.name) is not None:
-                form.errors["name"] = "There is a group of this name already."
+                form.errors["name"] = _("There is a group of this name already.")
             elif _save(form):
                 return redirect(url_for("groups.index"))
         return self._form_page(form, None)
@@ -69,7 +70,7 @@ class GroupsView(Guarded, BaseView):
         if request.method == "POST":
             try:
                 groups.delete(auth.context().database, facts.name, auth.actor())
-                flash(f"Group “{facts.name}” was deleted.", "success")
+                flash(_("Group “%(name)s” was deleted.", name=facts.name), "success")
                 return redirect(url_for("groups.index"))
             except Conflict as error:
                 in_use = sentence(error)
@@ -95,14 +96,15 @@ def _save(form: GroupForm) -> bool:
     """Whether it was saved; if not, the form says what is wrong."""
     limit = form.max_running
     if not (limit.isascii() and limit.isdigit() and len(limit) < 10):
-        form.errors["max_running"] = "Must be a whole number from 1 on."
+        form.errors["max_running"] = _("Must be a whole number from 1 on.")
         return False
     try:
         groups.save(auth.context().database, form.name, int(limit), form.remark, auth.actor())
     except InvalidTask as error:
         form.errors[error.field] = sentence(error.message)
         return False
-    flash(f"Group “{form.name}”: at most {limit} at once.", "success")
+    words = _("Group “%(name)s”: at most %(limit)s at once.", name=form.name, limit=limit)
+    flash(words, "success")
     return True
 
 

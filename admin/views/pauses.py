@@ -6,6 +6,7 @@ from datetime import datetime
 
 from flask import flash, redirect, request, url_for
 from flask_admin import BaseView, expose
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth, moments
@@ -41,9 +42,9 @@ class PausesView(Guarded, BaseView):
         """End one."""
         tag = request.form.get("tag", "")[: pauses.LONGEST_TAG].replace("\0", "")
         if pauses.resume(auth.context().database, tag, auth.actor()):
-            flash(f"{_what(tag)} goes on.", "success")
+            flash(_("%(what)s goes on.", what=_what(tag)), "success")
         else:
-            flash(f"{_what(tag)} was not paused any more.", "warning")
+            flash(_("%(what)s was not paused any more.", what=_what(tag)), "warning")
         return redirect(auth.local_path(request.form.get("url"), url_for("pauses.index")))
 
 
@@ -51,7 +52,7 @@ def _begin(errors: dict[str, str]) -> bool:
     """Whether a pause was begun; if not, ``errors`` say why."""
     tag = request.form.get("tag", "") if request.form.get("what") == "tag" else ""
     if request.form.get("what") == "tag" and not tag.strip():
-        errors["tag"] = "Say which tag."
+        errors["tag"] = _("Say which tag.")
     until = _until(errors)
     if errors:
         return False
@@ -62,7 +63,7 @@ def _begin(errors: dict[str, str]) -> bool:
     except InvalidTask as error:
         errors[error.field] = sentence(error.message)
         return False
-    flash(f"{_what(tag.strip())} is paused.", "success")
+    flash(_("%(what)s is paused.", what=_what(tag.strip())), "success")
     return True
 
 
@@ -78,4 +79,4 @@ def _until(errors: dict[str, str]) -> datetime | None:
 
 
 def _what(tag: str) -> str:
-    return f"Tag “{tag}”" if tag else "Everything"
+    return str(_("Tag “%(tag)s”", tag=tag) if tag else _("Everything"))

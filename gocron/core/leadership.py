@@ -13,6 +13,7 @@
       +----------------------------------------------------------- ROTATING ---+
 
     Release in any state -> RELEASED (after letting go of the row, if we hold it)
+    Locked(me, term) by which somebody asks us to step down -> FOLLOWING, aside for a while
 
 Why this is safe:
 
@@ -23,6 +24,8 @@ Why this is safe:
 * In ``ROTATING`` the row is free for about a millisecond; trust shrinks to less than a grace
   *before* the COMMIT is sent, and followers wait a whole grace.
 * In doubt -- any database error, a late answer, another name in the row -- we are not the leader.
+* Who steps down ends its trust first and gives the row up last; standing aside afterwards is only
+  more patience than other followers have, and never for longer than ``ASIDE_S``.
 
 What it does not guarantee: that a process resumed after its lease does nothing for an instant.
 The claim does that (``db/claims.py``): one row per slot, unique in the database.
@@ -44,6 +47,18 @@ from gocron.core.lease import (
 )
 
 NO_TRUST = 0.0
+
+ASIDE_S = 10.0
+"""How long a node that was asked to step down leaves a free row to the others."""
+
+STAND_BY_S = 2.0
+"""How long stepping down waits for the scheduler to dispatch no more."""
+
+ASKED = "asked to step down by "
+"""Begins the reason in the history; the name of whoever asked follows."""
+
+RELEASED = "released"
+"""The reason in the history when a node was stopped."""
 
 HAIR_S = 0.002
 """Added to a wait for the row's age, so that one look at it is enough."""
@@ -99,10 +114,11 @@ class Committed:
 
 @dataclass(frozen=True)
 class Locked:
-    """The row is locked by us again, and says this."""
+    """The row is locked by us again, and says this. ``asked_by``: who wants us to step down."""
 
     locked_by: str | None
     term: int
+    asked_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,10 +185,12 @@ class Elected:
 
 @dataclass(frozen=True)
 class SteppedDown:
-    """Tell everybody: this node leads ``term`` no longer, because of ``reason``."""
+    """Tell everybody: this node leads ``term`` no longer, because of ``reason``. In an ``orderly``
+    end the row is given up, with the reason."""
 
     term: int
     reason: str
+    orderly: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,6 +199,13 @@ class TermWentBack:
 
     found: int
     seen: int
+
+
+@dataclass(frozen=True)
+class AwaitStandBy:
+    """Wait until the scheduler dispatches no more, at most until ``until``."""
+
+    until: float
 
 
 @dataclass(frozen=True)
@@ -193,6 +218,7 @@ class GiveUpRow:
     """Write ``locked_by = NULL`` and COMMIT, so that a follower need not wait."""
 
     term: int
+    reason: str = RELEASED
 
 
 @dataclass(frozen=True)
@@ -214,7 +240,7 @@ class Stop:
 
 Action = (
     Connect | Probe | TakeOver | Commit | LockAgain | Trust | Elected | SteppedDown
-    | TermWentBack | LetGo | GiveUpRow | Disconnect | Wait | Stop
+    | TermWentBack | AwaitStandBy | LetGo | GiveUpRow | Disconnect | Wait | Stop
 )  # fmt: skip
 
 
@@ -237,6 +263,9 @@ class State:
     """Term and renewal of the row when it was last found unlocked ..."""
     free_since: float = 0.0
     """... and when it was first found so."""
+    aside: tuple[int, float] = (0, 0.0)
+    """The term that was given up because somebody asked for it, and until when the row is left to
+    others while nobody has led after it."""
 
     @property
     def leads(self) -> bool:
@@ -298,6 +327,9 @@ def _probed(
     wait = takeover_in(
         row, state.timing, local_locks=state.local_locks, unchanged_s=now - state.free_since
     )
+    given_up, until = state.aside
+    if row.term == given_up and now < until:
+        return state, [*alarms, LetGo(), _poll(state, now, jitter)]
     if wait == 0.0:
         return replace(state, term=highest + 1), [*alarms, TakeOver(above=highest)]
     # Not a whole poll if the row is to be had sooner: this wait is part of every failover that
@@ -313,10 +345,30 @@ def _locked(state: State, event: Locked, now: float, jitter: float) -> tuple[Sta
         return _lost(state, f"{event.locked_by} took term {event.term}", now, jitter)
     if now >= trusted_while_held(state.sent, state.timing):
         return _doubt(state, "the lock came back too late", now, jitter)
+    if event.asked_by and state.leads:
+        return _step_aside(state, event.asked_by, now, jitter)
     leading = replace(state, phase=Phase.LEADING)
     trust = Trust(state.term, trusted_while_held(state.sent, state.timing))
     news: list[Action] = [trust] if state.leads else [trust, Elected(state.term)]
     return leading, [*news, Wait(state.sent + state.timing.renew_s)]
+
+
+def _step_aside(
+    state: State, asked_by: str, now: float, jitter: float
+) -> tuple[State, list[Action]]:
+    """As orderly as a stop: trust ends, the scheduler stands by, then the row is given up."""
+    reason = ASKED + asked_by
+    stood_by = min(now + STAND_BY_S, trusted_while_held(state.sent, state.timing))
+    following = replace(
+        state, phase=Phase.FOLLOWING, term=0, sent=0.0, aside=(state.term, now + ASIDE_S)
+    )
+    return following, [
+        Trust(state.term, NO_TRUST),
+        SteppedDown(state.term, reason, orderly=True),
+        AwaitStandBy(stood_by),
+        GiveUpRow(state.term, reason),
+        _poll(state, now, jitter),
+    ]
 
 
 def _rotate(state: State, now: float) -> tuple[State, list[Action]]:
@@ -355,5 +407,5 @@ def _release(state: State) -> tuple[State, list[Action]]:
         return released, [Disconnect(), Stop()]
     news: list[Action] = [Trust(state.term, NO_TRUST), GiveUpRow(state.term)]
     if state.leads:
-        news.append(SteppedDown(state.term, "released"))
+        news.append(SteppedDown(state.term, RELEASED, orderly=True))
     return released, [*news, Disconnect(), Stop()]

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gocron.clock import boottime
 from gocron.config import Settings
-from gocron.core.leadership import Locked
+from gocron.core.leadership import RELEASED, Locked
 from gocron.core.lease import LockRow
 from gocron.db.dialects import DIALECTS, Dialect
 from gocron.db.engine import is_lock_taken, make_single_connection_engine
@@ -66,6 +66,7 @@ class LockSession:
         self._connection: Connection | None = None
         self._lock = table("scheduler_lock")
         self._history = table("leadership")
+        self._node = table("node")
 
     # session ----------------------------------------------------------------------------------
 
@@ -118,6 +119,7 @@ class LockSession:
             raise ReadOnlyServer(READ_ONLY)
         sent = boottime()
         term = above + 1
+        self._close_silent("its leader fell silent: taken over by " + self._me)
         changed = self._open.execute(
             text(
                 f"UPDATE {self._lock} SET locked_by = :me, node_name = :node, term = :term, "
@@ -128,7 +130,6 @@ class LockSession:
         ).rowcount
         if changed != 1:
             raise NotHeld("the lock row vanished while it was taken")
-        self._close_history("its leader fell silent: taken over by " + self._me)
         self._open.execute(
             text(
                 f"INSERT INTO {self._history} (term, locked_by, node_name, began_at, end_reason) "
@@ -161,14 +162,15 @@ class LockSession:
             self._begin()
             row = self._select_skipping()
             if row is not None:
-                return Locked(row.locked_by, row.term)
+                return Locked(row.locked_by, row.term, self._asked_to_step_down())
             self._rollback()
             if boottime() >= until:
                 raise LockLost("the lock was not to be had again in time")
             sleep(0.005)
 
-    def give_up(self, term: int) -> None:
-        """Leave the row to whoever comes first. Commits."""
+    def give_up(self, term: int, reason: str = RELEASED) -> None:
+        """Leave the row to whoever comes first, and say why in the history. Commits; then a wish
+        that is fulfilled by this is forgotten."""
         self._open.execute(
             text(
                 f"UPDATE {self._lock} SET locked_by = NULL, expires_at = {self._clock} "
@@ -176,7 +178,16 @@ class LockSession:
             ),
             {"me": self._me, "term": term, "name": LOCK_NAME},
         )
-        self._close_history("released", term)
+        self._close_history(reason, term)
+        self._commit()
+        self._begin()
+        self._open.execute(
+            text(
+                f"UPDATE {self._node} SET step_down_at = NULL "
+                "WHERE name = :me AND step_down_at IS NOT NULL"
+            ),
+            {"me": self._node_name},
+        )
         self._commit()
 
     def let_go(self) -> None:
@@ -235,6 +246,19 @@ class LockSession:
             found.locked_by, found.term, moment(found.renewed_at), moment(found.expires_at), now
         )
 
+    def _asked_to_step_down(self) -> str:
+        """Who has asked for it since this leadership began; "" if nobody has. A plain read: the row
+        of the node is never locked by us while we hold the lock."""
+        asked = self._open.execute(
+            text(
+                f"SELECT n.step_down_by FROM {self._node} n JOIN {self._lock} l "
+                "ON l.node_name = n.name WHERE l.lock_name = :name AND n.name = :me "
+                "AND n.step_down_at > l.locked_at"
+            ),
+            {"name": LOCK_NAME, "me": self._node_name},
+        ).scalar_one_or_none()
+        return str(asked or "")
+
     def _recreate(self) -> None:
         log.error("the lock row was missing: it is created again")
         self._begin()
@@ -248,6 +272,19 @@ class LockSession:
             self._rollback()
             return
         self._commit()
+
+    def _close_silent(self, reason: str) -> None:
+        """Whoever led last did so until its lease ran out, at the longest: before the row forgets
+        when that was."""
+        self._open.execute(
+            text(
+                f"UPDATE {self._history} SET end_reason = :reason, ended_at = ("
+                f"SELECT CASE WHEN expires_at < {self._clock} THEN expires_at "
+                f"ELSE {self._clock} END FROM {self._lock} WHERE lock_name = :name) "
+                "WHERE ended_at IS NULL"
+            ),
+            {"reason": reason[:255], "name": LOCK_NAME},
+        )
 
     def _close_history(self, reason: str, term: int | None = None) -> None:
         where = "term = :term AND " if term is not None else ""

@@ -278,7 +278,8 @@ class Node(Base):
     """A member of the cluster, by name. ``incarnation`` is drawn anew at every start: an older
     process of the same name can neither start runs nor report itself alive. ``processes``: how its
     children are, as of the last heartbeat. ``step_down_at``: when somebody asked it to give up
-    leadership."""
+    leadership. ``forgotten_at``: since when it is left out of lists; its name stays, for the runs
+    that it had."""
 
     __tablename__ = table("node")
     __table_args__ = (OPTIONS,)
@@ -298,6 +299,7 @@ class Node(Base):
     processes: Mapped[list[dict[str, object]]] = mapped_column(JsonOr(list), nullable=True)
     step_down_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     step_down_by: Mapped[str] = mapped_column(String(64), default="", server_default=EMPTY)
+    forgotten_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class SchedulerLock(Base):
@@ -365,6 +367,8 @@ class AuditLog(Base):
 
     __tablename__ = table("audit_log")
     __table_args__ = (
+        Index(None, "actor", "id"),
+        Index(None, "action", "id"),
         Index(None, "target", "id"),
         OPTIONS,
     )

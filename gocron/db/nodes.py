@@ -7,10 +7,11 @@ apart by watching whether the other's heartbeat moves.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,9 +19,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from gocron.core.identity import Identity
+from gocron.db import audit
+from gocron.db.audit import Actor
 from gocron.db.engine import Database
 from gocron.db.naming import table
-from gocron.errors import IdentityTaken
+from gocron.errors import Conflict, IdentityTaken, NotFound
 
 HEARTBEAT_S = 5.0
 LOST_AFTER_S = 15.0
@@ -133,7 +136,8 @@ def _write(database: Database, newcomer: Newcomer) -> Identity:
         connection.execute(
             text(
                 f"UPDATE {table('node')} SET {assignments}, started_at = {clock}, "
-                f"heartbeat_at = {clock}, stopped_at = NULL, running = 0 WHERE name = :name"
+                f"heartbeat_at = {clock}, stopped_at = NULL, running = 0, processes = NULL, "
+                "step_down_at = NULL, forgotten_at = NULL WHERE name = :name"
             ),
             values,
         )
@@ -147,18 +151,29 @@ def _write(database: Database, newcomer: Newcomer) -> Identity:
     return Identity(node_id, newcomer.name, incarnation, newcomer.host, newcomer.pid)
 
 
-def heartbeat(database: Database, me: Identity, running: int) -> bool:
-    """Say that this node lives; False if the name belongs to a later start of it, or to another
-    node (then this one must not go on)."""
+def heartbeat(
+    database: Database,
+    me: Identity,
+    running: int,
+    processes: Sequence[Mapping[str, object]] = (),
+) -> bool:
+    """Say that this node lives, and how its ``processes`` are; False if the name belongs to a later
+    start of it, or to another node (then this one must not go on)."""
 
     def work(connection: Connection) -> bool:
         updated = connection.execute(
             text(
                 f"UPDATE {table('node')} SET heartbeat_at = {database.dialect.clock}, "
-                "running = :running, stopped_at = NULL "
+                "running = :running, stopped_at = NULL, forgotten_at = NULL, "
+                f"processes = {database.dialect.as_json(':processes')} "
                 "WHERE id = :id AND incarnation = :incarnation"
             ),
-            {"running": running, "id": me.id, "incarnation": me.incarnation},
+            {
+                "running": running,
+                "processes": json.dumps(list(processes)),
+                "id": me.id,
+                "incarnation": me.incarnation,
+            },
         ).rowcount
         return updated == 1
 
@@ -176,6 +191,45 @@ def stopped(database: Database, me: Identity) -> None:
             {"id": me.id, "incarnation": me.incarnation},
         )
     )
+
+
+def forget(database: Database, name: str, actor: Actor) -> None:
+    """Leave a node that has stopped or is lost out of all lists, until it shows itself again. Its
+    row stays, because runs name it. Raises ``NotFound``, and ``Conflict`` if it lives."""
+    dialect = database.dialect
+
+    def work(connection: Connection) -> None:
+        found = connection.execute(
+            text(
+                f"SELECT id, forgotten_at FROM {table('node')} WHERE name = :name"
+                f"{dialect.for_update}"
+            ),
+            {"name": name},
+        ).one_or_none()
+        if found is None or found.forgotten_at is not None:
+            raise NotFound(f"there is no node {name!r} (any more)")
+        silent = dialect.time(dialect.now(connection) - timedelta(seconds=LOST_AFTER_S))
+        forgotten = connection.execute(
+            text(
+                f"UPDATE {table('node')} SET forgotten_at = {dialect.clock} WHERE id = :id "
+                "AND (stopped_at IS NOT NULL OR heartbeat_at < :silent)"
+            ),
+            {"id": found.id, "silent": silent},
+        ).rowcount
+        if not forgotten:
+            raise Conflict(f"node {name!r} is alive; only one that has stopped can be forgotten")
+        audit.record(connection, dialect, actor, "node.forget", name)
+
+    database.transact(work)
+
+
+def last_sign_of_life(database: Database) -> datetime | None:
+    """When any node was last known to live; None if there has never been one."""
+    with database.read() as connection:
+        found = connection.execute(
+            text(f"SELECT MAX(COALESCE(stopped_at, heartbeat_at)) FROM {table('node')}")
+        ).scalar_one()
+    return database.dialect.read_time(found)
 
 
 @dataclass(frozen=True)

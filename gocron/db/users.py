@@ -3,6 +3,7 @@ for known and unknown names alike."""
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, Row, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from gocron.allowed import found
 from gocron.db import audit
 from gocron.db.audit import Actor
 from gocron.db.dialects import Dialect, storable
@@ -22,6 +24,7 @@ from gocron.db.naming import table
 from gocron.errors import Conflict, InvalidTask, NotFound
 
 SHORTEST_PASSWORD = 8
+EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 TRIES = 5
 LOCKED_FOR = timedelta(minutes=10)
 AT_A_TIME = threading.BoundedSemaphore(2)
@@ -49,6 +52,7 @@ def create(
 ) -> int:
     """A new administrator; raises ``InvalidTask`` (with the field) or ``Conflict``."""
     username, hashed = _checked(username, password)
+    email = checked_email(email)
 
     def work(connection: Connection) -> int:
         if connection.execute(select(User.id).where(User.username == username)).first():
@@ -69,7 +73,7 @@ def create_first(database: Database, username: str, password: str, email: str = 
     username, hashed = _checked(username, password)
 
     def work(connection: Connection) -> bool:
-        _wait_for_turn(connection, dialect)
+        wait_for_turn(connection, dialect)
         if connection.execute(select(User.id).limit(1)).first():
             return False  # another node was quicker
         _insert(connection, dialect, username, hashed, email, Actor("first start"))
@@ -88,7 +92,17 @@ def _checked(username: str, password: str) -> tuple[str, str]:
     return username, _hash(password)
 
 
-def _wait_for_turn(connection: Connection, dialect: Dialect) -> None:
+def checked_email(email: str) -> str:
+    """As it is stored; raises ``InvalidTask``."""
+    email = email.strip()
+    if email and (len(email) > 254 or not EMAIL.fullmatch(email)):
+        raise InvalidTask(
+            "email", f"must be an address such as ada@example.org, found {found(email)}"
+        )
+    return email
+
+
+def wait_for_turn(connection: Connection, dialect: Dialect) -> None:
     """Nodes that start at once look for users one after another, each to the end of its
     transaction: all of them lock the same row, which has no other meaning."""
     setting, name = table("setting"), {"name": "first_user"}

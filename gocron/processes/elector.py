@@ -25,6 +25,7 @@ from gocron.clock import boottime
 from gocron.core.leadership import (
     NO_TRUST,
     Action,
+    AwaitStandBy,
     Commit,
     Committed,
     Connect,
@@ -57,6 +58,8 @@ from gocron.db.lock import LockLost, LockSession, NotHeld, ReadOnlyServer
 from gocron.processes.base import Channel, Links, ParentGone, Shared, configure_logs
 
 log = logging.getLogger("gocron.elector")
+
+STAND_BY_LOOK_S = 0.02
 
 TROUBLE = (SQLAlchemyError, NotHeld, LockLost, ReadOnlyServer, OSError)
 
@@ -114,14 +117,12 @@ class Elector:
                 self._do(action)
         return 0
 
-    def _listen(self, timeout_s: float) -> bool:
-        """Wait for signals; whether we were asked to let go."""
+    def _listen(self, timeout_s: float) -> None:
+        """Wait for signals; one that asks us to let go is the next event, and the last."""
         signals = self._channel.wait(timeout_s)
         if signals & {signal.SIGTERM, signal.SIGQUIT}:
             self._events.clear()
             self._events.append(Release())
-            return True
-        return False
 
     def _do(self, action: Action) -> None:
         """Carry one action out; whatever the database answers becomes the next event."""
@@ -146,9 +147,11 @@ class Elector:
                 return Committed(self._session.renew_and_commit(self._state.term))
             case LockAgain(until):
                 return self._session.lock_again(until, time.sleep)
-            case GiveUpRow(term):
+            case AwaitStandBy(until):
+                self._await_stand_by(until)
+            case GiveUpRow(term, reason):
                 log.info("Releasing leader lock: %s", self._holder)
-                self._session.give_up(term)
+                self._session.give_up(term, reason)
             case LetGo():
                 self._session.let_go()
             case Disconnect():
@@ -157,8 +160,8 @@ class Elector:
                 self._publish(term, until)
             case Elected(term):
                 self._announce(term)
-            case SteppedDown(term, reason):
-                self._step_down(term, reason)
+            case SteppedDown(term, reason, orderly):
+                self._step_down(term, reason, orderly)
             case TermWentBack(found, seen):
                 log.error(
                     "the lock row shows term %d after term %d was seen: the database lost "
@@ -183,9 +186,14 @@ class Elector:
         return Probed(row)
 
     def _sleep(self, until: float) -> None:
-        while (left := until - boottime()) > 0:
-            if self._listen(left):
-                return
+        while not self._events and (left := until - boottime()) > 0:
+            self._listen(left)
+
+    def _await_stand_by(self, until: float) -> None:
+        """The scheduler has no trust to act under any more; this is for what it is in the middle
+        of. A wish to end the node that comes meanwhile is carried out right afterwards."""
+        while self._board.acting()[0] and (left := until - boottime()) > 0:
+            self._listen(min(left, STAND_BY_LOOK_S))
 
     def _publish(self, term: int, until: float) -> None:
         now = boottime()
@@ -208,8 +216,10 @@ class Elector:
         log.info("leading term %d", term)
         self._channel.tell(Leading(term))
 
-    def _step_down(self, term: int, reason: str) -> None:
-        if reason != "released":
+    def _step_down(self, term: int, reason: str, orderly: bool) -> None:
+        if orderly:
+            log.info("term %d is over: %s", term, reason)
+        else:
             log.error("Leader lease renewal failed, stepping down")
             log.error("term %d is over: %s", term, reason)
             self._unwritten = Ending(term, reason)

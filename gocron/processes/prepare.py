@@ -85,10 +85,11 @@ def _register(settings: Settings, database: Database, parent: int) -> Prepared:
     newcomer = nodes.Newcomer(
         settings.node_name, socket.gethostname(), parent, settings.web_port, gocron.__version__
     )
+    last_sign = nodes.last_sign_of_life(database)
     identity = nodes.register(database, newcomer)
     term = 0
     if settings.single_node:
-        term = cluster.lead_alone(database, identity.holder, identity.name)
+        term = cluster.lead_alone(database, identity.holder, identity.name, last_sign)
     shown = _first_administrator(settings, database)
     return Prepared(identity, term, shown, users.count(database) > 0)
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from gocron.board import CHILDREN
 from gocron.clock import DatabaseClock, boottime
 from gocron.core.paths import node_folder
 from gocron.core.protocol import Ready, Unable
@@ -35,6 +36,7 @@ from gocron.execution.registry import executors
 from gocron.metrics import DATABASE_ERRORS
 from gocron.processes.active import Active
 from gocron.processes.base import Channel, Links, ParentGone, Shared, configure_logs
+from gocron.processes.purger import Purger
 from gocron.processes.recorder import Recorder
 from gocron.processes.spool import Spool
 from gocron.processes.starter import Starter
@@ -109,7 +111,9 @@ class Runner:
             self._recorder,
             self._threads,
             self._complain,
+            CHILDREN[1:] if shared.single_term else CHILDREN,
         )
+        self._purger = Purger(self._database, self._me, shared.board, self._threads, self._complain)
         self._ending = asyncio.Event()
         self._urgent = asyncio.Event()
         self._end_kind = ""
@@ -130,6 +134,7 @@ class Runner:
                 self._upkeep.beat_forever(),
                 self._upkeep.look_forever(),
                 self._recorder.flush_forever(),
+                self._purger.purge_forever(),
                 self._watch_name(),
             )
         ]

@@ -9,18 +9,19 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-CONNECTIONS = 4
+CONNECTIONS = 5
 """One a thread, and one for the recorder."""
 
 
 class Threads:
     """``start`` for starts, which must be on time; ``beat`` for heartbeats, on which the others
-    judge this node; ``read`` for the rest."""
+    judge this node; ``purge`` for throwing away, which has time; ``read`` for the rest."""
 
     def __init__(self) -> None:
         self._starter = ThreadPoolExecutor(1, "starter")
         self._heart = ThreadPoolExecutor(1, "heart")
         self._reader = ThreadPoolExecutor(1, "reader")
+        self._purger = ThreadPoolExecutor(1, "purger")
 
     async def start(self, work: Callable[[], T]) -> T:
         """Run on the starter's thread."""
@@ -29,6 +30,10 @@ class Threads:
     async def beat(self, work: Callable[[], T]) -> T:
         """Run on the heartbeat's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._heart, work)
+
+    async def purge(self, work: Callable[[], T]) -> T:
+        """Run on the purger's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._purger, work)
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run on the reader's thread."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +17,7 @@ from gocron.core.states import RunState
 from gocron.db import adoption, nodes, runs
 from gocron.db.engine import Database
 from gocron.processes.active import Active
+from gocron.processes.children import processes_of
 from gocron.processes.leftovers import end_commands_of
 from gocron.processes.recorder import Recorder
 from gocron.processes.starter import Starter
@@ -44,6 +45,7 @@ class Upkeep:
         recorder: Recorder,
         threads: Threads,
         complain: Callable[[Exception], None],
+        children: Sequence[str],
     ) -> None:
         self._database = database
         self._me = me
@@ -53,6 +55,7 @@ class Upkeep:
         self._recorder = recorder
         self._threads = threads
         self._complain = complain
+        self._children = children
         self._heartbeat_at = 0.0
         self._swept_at = boottime()
         self._unaccounted: set[int] = set()
@@ -96,20 +99,28 @@ class Upkeep:
             await asyncio.sleep(LOOK_S)
 
     async def beat_forever(self) -> None:
-        """A heartbeat every ``HEARTBEAT_S``; ends when the node's name belongs to somebody else."""
+        """A heartbeat every ``HEARTBEAT_S``, and when a process of the node has changed; ends when
+        the node's name belongs to somebody else."""
         while True:
-            sent = boottime()
+            sent, report = boottime(), processes_of(self._board, self._children)
             try:
-                beat = partial(nodes.heartbeat, self._database, self._me, len(self._active))
+                beat = partial(nodes.heartbeat, self._database, self._me, len(self._active), report)
                 ours = await self._threads.beat(beat)
                 if not ours:
                     self.name_taken.set()
                     return
                 self._heartbeat_at = sent
-                await asyncio.sleep(nodes.HEARTBEAT_S)
+                await self._until_next_beat(sent, report)
             except TROUBLE as error:
                 self._complain(error)
                 await asyncio.sleep(RETRY_S)
+
+    async def _until_next_beat(self, last: float, report: list[dict[str, object]]) -> None:
+        """The board is memory: looking at it costs nothing."""
+        while boottime() - last < nodes.HEARTBEAT_S:
+            await asyncio.sleep(min(LOOK_S, max(0.0, last + nodes.HEARTBEAT_S - boottime())))
+            if processes_of(self._board, self._children) != report:
+                return
 
     async def look_forever(self) -> None:
         """Stop requests, doubtful starts, and rows that nobody accounts for."""

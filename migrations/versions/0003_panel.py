@@ -36,6 +36,10 @@ def upgrade() -> None:
     add_column(
         "node", sa.Column("step_down_by", sa.String(64), nullable=False, server_default=EMPTY)
     )
+    add_column("node", sa.Column("forgotten_at", UtcDateTime()))
+    create_index("audit_log", "actor", "id")
+    create_index("audit_log", "action", "id")
+    create_index("audit_log", "target", "id")
     create_index("run", "task_id", "id")
     create_index("run", "state", "id")
     create_index("audit_log", "target", "id")

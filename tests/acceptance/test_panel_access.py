@@ -42,6 +42,7 @@ def test_there_are_addresses_to_protect(quick_panel):
     assert {"/", "/tasks/", "/tasks/edit/", "/runs/1/stop", "/nodes/", "/password"} <= paths
     assert {"/tasks/start/", "/tasks/backfill/", "/runs/1/again", "/pauses/resume/"} <= paths
     assert {"/calendars/delete/", "/groups/edit/"} <= paths
+    assert {"/users/1/disable", "/settings/", "/audit/audit.csv", "/nodes/step-down/"} <= paths
 
 
 def test_a_stranger_gets_no_page_and_changes_nothing(quick_panel):
@@ -228,6 +229,10 @@ def test_no_page_has_scripts_or_styles_inside(quick_panel):
     for kind, name in (("calendars", "c"), ("groups", "g")):
         pages += [f"/{kind}/", f"/{kind}/new/"]
         pages += [f"/{kind}/edit/?name={name}", f"/{kind}/delete/?name={name}"]
+    user = users.create(quick_panel.database, "grace", PASSWORD, TESTER)
+    pages += ["/users/", "/users/new/", f"/users/{user}/", f"/users/{user}/delete", "/profile/"]
+    pages += ["/settings/", "/audit/", "/nodes/?days=7", "/nodes/now", "/nodes/past"]
+    pages += ["/nodes/step-down/", "/nodes/forget/?name=node1"]
     for path in pages:
         answer = visitor.get(path)
         assert "default-src 'self'" in answer.headers["Content-Security-Policy"]

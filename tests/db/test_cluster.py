@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, insert, update
 
-from gocron.db import cluster
+from gocron.db import cluster, nodes
 from gocron.db.claims import Claimant, claim
 from gocron.db.engine import Database
 from gocron.db.models import Leadership, Run, SchedulerLock
@@ -141,6 +141,17 @@ def test_a_single_node_leads_a_new_term_at_every_start(database):
     first, second = rows(database, Leadership)
     assert first.end_reason == "the node was started again"
     assert first.ended_at is not None
+    assert second.ended_at is None
+
+
+@only_sqlite
+def test_a_single_node_that_was_away_led_until_its_last_sign_of_life(database):
+    evening = now_of(database) - timedelta(hours=12)
+    insert_node(database, "alone", heartbeat_at=evening)
+    cluster.lead_alone(database, "host:1", "alone", nodes.last_sign_of_life(database))
+    cluster.lead_alone(database, "host:2", "alone", nodes.last_sign_of_life(database))
+    first, second = rows(database, Leadership)
+    assert first.ended_at == evening
     assert second.ended_at is None
 
 

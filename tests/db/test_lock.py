@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 
 import pymysql
@@ -233,6 +234,23 @@ def test_a_term_whose_end_nobody_wrote_is_ended_by_its_successor(database, open_
     follower.take_over(1)
     (first, _second) = history(database)
     assert first == (1, "a", True, "its leader fell silent: taken over by b:1")
+
+
+def test_a_term_whose_leader_fell_silent_ended_with_its_lease_however_late_it_is_followed(
+    database, open_session
+):
+    """Nobody led while all nodes were down."""
+    leader, follower = open_session("a"), open_session("b")
+    elect(leader)
+    leader.close()
+    until(lambda: follower.probe() is not None, "the row is free")
+    follower.let_go()
+    hour_ago = now_of(database) - timedelta(hours=1)
+    with database.write() as connection:
+        connection.execute(update(SchedulerLock).values(expires_at=hour_ago))
+    assert follower.probe() is not None
+    follower.take_over(1)
+    assert rows(database, Leadership)[0].ended_at == hour_ago
 
 
 def test_a_row_that_somebody_deleted_is_created_again_above_every_term(database, open_session):

@@ -17,6 +17,7 @@ from gocron.clock import boottime
 from gocron.config import Settings
 from gocron.core.leadership import (
     Action,
+    AwaitStandBy,
     Commit,
     Committed,
     Connect,
@@ -137,8 +138,10 @@ class Candidate:
                 return Committed(self.session.renew_and_commit(self._state.term))
             case LockAgain(until):
                 return self.session.lock_again(until, time.sleep)
-            case GiveUpRow(term):
-                self.session.give_up(term)
+            case GiveUpRow(term, reason):
+                self.session.give_up(term, reason)
+            case AwaitStandBy():
+                pass  # there is no scheduler
             case LetGo():
                 self.session.let_go()
             case Disconnect():

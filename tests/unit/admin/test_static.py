@@ -28,7 +28,7 @@ def classes_of(template: str) -> set[str]:
 
 
 def test_every_class_that_is_used_has_a_rule():
-    rules = "".join(path.read_text() for path in STATIC.glob("*.css"))
+    rules = "".join(path.read_text() for path in sorted(STATIC.glob("*.css")))
     known = set(re.findall(r"\.([a-zA-Z][\w-]*)", rules))
     used = set().union(*(classes_of(path.read_text()) for path in TEMPLATES))
     used |= {*STATE_COLOURS.values(), *MEMBER_COLOURS.values()}

@@ -134,6 +134,8 @@ class Node:
     written: bool = False
     """... and the server has its UPDATE."""
     trust: tuple[int, float] = (0, 0.0)
+    asked: bool = False
+    """Somebody wants it to step down."""
     cut_off: bool = False
     stopped: bool = False
 
@@ -233,6 +235,8 @@ class World:
             case le.Wait(until):
                 if self.now >= until:
                     node.actions.pop(0)
+            case le.AwaitStandBy():
+                node.actions.pop(0)
             case le.Trust(term, until):
                 node.trust = (term, until)
                 node.actions.pop(0)
@@ -275,7 +279,8 @@ class World:
             case le.LockAgain(until):
                 row = self.server.lock_skipping(session, self.now)
                 if row is not None:
-                    self._answer(node, le.Locked(row.locked_by, row.term))
+                    asked_by = "ada" if node.asked else ""
+                    self._answer(node, le.Locked(row.locked_by, row.term, asked_by))
                 elif self.now >= until:
                     self._answer(node, le.Failed("the lock was not to be had again in time"))
             case le.TakeOver(above):
@@ -287,6 +292,7 @@ class World:
                     row_now = self.server.row
                     if (row_now.locked_by, row_now.term) == (node.name, term):
                         freed = replace(row_now, locked_by=None, expires=self._clock_now())
+                        node.asked = False
                         self.server.write(session, freed, self.now)
                         self.server.commit(session)
                     self._answer(node, None)

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from gocron.core.leadership import (
+    ASIDE_S,
     HAIR_S,
     NO_TRUST,
+    STAND_BY_S,
+    AwaitStandBy,
     Commit,
     Committed,
     Connect,
@@ -224,7 +227,7 @@ def test_failures_in_a_row_wait_longer_and_longer_and_a_look_at_the_row_forgives
 
 EVENTS: list[Event] = [
     Tick(), Connected(), Probed(None), Probed(row(9.0)), TookOver(8, 100.0), Committed(100.0),
-    Locked("me:1", 7), Locked("other:9", 8), Failed("x"), Release(),
+    Locked("me:1", 7), Locked("me:1", 7, "ada"), Locked("other:9", 8), Failed("x"), Release(),
 ]  # fmt: skip
 
 
@@ -245,7 +248,9 @@ def test_every_event_is_answered_in_every_state_and_never_with_trust_it_does_not
         assert actions[0] == Trust(7, NO_TRUST), "trust ends before anything else happens"
         assert isinstance(of_kind(actions, SteppedDown), SteppedDown)
     if not state.leads and after.leads:
-        assert (phase, event) == (Phase.CONFIRMING, Locked("me:1", 7))
+        assert phase is Phase.CONFIRMING
+        assert isinstance(event, Locked)
+        assert (event.locked_by, event.term) == ("me:1", 7)
 
 
 # letting go -------------------------------------------------------------------------------------
@@ -257,7 +262,7 @@ def test_a_leader_that_lets_go_ends_its_trust_before_it_gives_the_row_up(state):
     assert actions == [
         Trust(7, NO_TRUST),
         GiveUpRow(7),
-        SteppedDown(7, "released"),
+        SteppedDown(7, "released", orderly=True),
         Disconnect(),
         Stop(),
     ]
@@ -286,6 +291,48 @@ def test_after_letting_go_nothing_is_published_whatever_happens(event):
     assert step(released, event, 103.0, 0.0) == (released, [])
 
 
+# stepping down ----------------------------------------------------------------------------------
+
+
+def test_who_is_asked_to_step_down_gives_the_row_up_after_the_scheduler_has_stood_by():
+    after, actions = step(ROTATING, Locked("me:1", 7, "ada"), 105.0, 0.0)
+    assert actions == [
+        Trust(7, NO_TRUST),
+        SteppedDown(7, "asked to step down by ada", orderly=True),
+        AwaitStandBy(105.0 + STAND_BY_S),
+        GiveUpRow(7, "asked to step down by ada"),
+        Wait(105.2),
+    ]
+    assert (after.phase, after.term) == (Phase.FOLLOWING, 0)
+
+
+def test_it_does_not_wait_for_the_scheduler_longer_than_its_lease():
+    _, actions = step(ROTATING, Locked("me:1", 7, "ada"), 113.5, 0.0)
+    assert of_kind(actions, AwaitStandBy).until == about(114.0)
+
+
+def test_who_was_only_just_elected_leads_first():
+    after, _ = step(CONFIRMING, Locked("me:1", 7, "ada"), 100.1, 0.0)
+    assert after.phase is Phase.LEADING
+
+
+def test_who_stepped_down_leaves_the_row_to_others_for_a_while_and_then_takes_it():
+    given_up = row(0.0, locked_by=None, term=7)
+    state, _ = step(ROTATING, Locked("me:1", 7, "ada"), 105.0, 0.0)
+    state, actions = step(state, Probed(given_up), 105.2, 0.0)
+    assert actions == [LetGo(), Wait(about(105.4))]
+    _, actions = step(state, Probed(given_up), 105.0 + ASIDE_S - 0.01, 0.0)
+    assert LetGo() in actions
+    _, actions = step(state, Probed(given_up), 105.0 + ASIDE_S, 0.0)
+    assert actions == [TakeOver(above=7)]
+
+
+def test_who_stepped_down_takes_over_at_once_from_a_successor_that_has_died():
+    state, _ = step(ROTATING, Locked("me:1", 7, "ada"), 105.0, 0.0)
+    _, actions = step(state, Probed(row(1.5, term=8)), 107.0, 0.0)
+    assert actions == [TakeOver(above=8)]
+
+
 # elections replayed -----------------------------------------------------------------------------
 
 QUICK = Timing(lease_s=5.0, renew_s=2.0, grace_s=0.8, poll_s=0.2)
@@ -309,6 +356,8 @@ def wander(world: World, chance: random.Random, moves: int) -> None:
             node.cut_off = not node.cut_off
         elif dice < 0.231 and not node.stopped:
             world.release(number)
+        elif dice < 0.2325:
+            node.asked = True
         elif dice < 0.245 and world.in_database(number):
             world.fail(number, after=chance.random() < 0.5)
         else:
@@ -327,6 +376,8 @@ def test_no_two_electors_trust_themselves_at_once_and_somebody_leads_again(local
         wander(world, chance, 900)
         before = len(world.elected)
         world.calm(QUICK.lease_s + 3 * QUICK.renew_s)
+        if world.leader() is None:
+            world.calm(ASIDE_S)  # one may be left that has only just stepped down
         leader = world.leader()
         if all(node.stopped for node in world.nodes):
             assert leader is None
@@ -362,6 +413,33 @@ def test_a_released_row_is_taken_over_at_the_next_poll():
     let_go = world.now
     world.calm(5.0, until=lambda world: world.leader() not in (None, leader))
     assert world.now - let_go <= 1.5 * QUICK.poll_s
+
+
+@pytest.mark.parametrize("local_locks", [True, False], ids=["row locks hold", "Galera"])
+def test_a_leader_that_is_asked_to_step_down_is_followed_by_another_one(local_locks):
+    for seed in range(40):
+        world = World(["a:1", "b:1", "c:1"], QUICK, local_locks=local_locks)
+        world.calm(10.0 + seed * 0.1)
+        leader = world.leader()
+        assert leader is not None
+        term, leader.asked = world.server.row.term, True
+        asked = world.now
+        world.calm(20.0, until=lambda world, leader=leader: world.leader() not in (None, leader))
+        assert world.now - asked <= QUICK.renew_s + 3 * QUICK.poll_s
+        world.calm(ASIDE_S + QUICK.lease_s)
+        assert world.leader() not in (None, leader), "it does not come back by itself"
+        assert world.server.row.term == term + 1
+
+
+def test_who_steps_down_with_nobody_there_to_follow_leads_again_after_the_pause():
+    world = World(["a:1"], QUICK)
+    world.calm(4.0)
+    world.nodes[0].asked = True
+    world.calm(9.0, until=lambda world: world.leader() is None)
+    gone = world.now
+    world.calm(60.0, until=lambda world: world.leader() is not None)
+    assert ASIDE_S - 0.1 <= world.now - gone <= ASIDE_S + 3 * QUICK.poll_s
+    assert world.server.row.term == 2
 
 
 def test_a_leader_frozen_between_commit_and_lock_that_wakes_in_its_followers_gap_is_lost():
