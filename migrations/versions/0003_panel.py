@@ -42,7 +42,6 @@ def upgrade() -> None:
     create_index("audit_log", "target", "id")
     create_index("run", "task_id", "id")
     create_index("run", "state", "id")
-    create_index("audit_log", "target", "id")
     create_index(
         "run", "trigger_kind", "id", postgresql_where=sa.text("trigger_kind <> 'schedule'")
     )
