@@ -33,6 +33,7 @@ from admin.views.nodes import NodesView
 from admin.views.pauses import PausesView
 from admin.views.runs import RunsView
 from admin.views.start import StartView
+from admin.views.task_import import LARGEST_FORM
 from admin.views.tasks import TaskView
 from gocron.context import Context
 
@@ -55,6 +56,7 @@ STATIC_FILES_LAST = timedelta(days=365)
 def install(app: Flask, context: Context) -> None:
     """Add the panel to the application."""
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_FILES_LAST
+    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_FORM
     app.register_blueprint(
         Blueprint(
             "panel", __name__, template_folder="templates", static_folder="static",
