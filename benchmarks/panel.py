@@ -42,8 +42,8 @@ BUSY = 500
 """Tasks that have half of all runs; the others share the other half."""
 
 SERIES = {
-    "postgresql": "generate_series({first}, {last}) AS s(n)",
-    "mysql": "(SELECT seq AS n FROM seq_{first}_to_{last}) AS s",
+    "postgresql": "generate_series(CAST({first} AS bigint), {last}) AS s(n)",
+    "mysql": "(SELECT CAST(seq AS SIGNED) AS n FROM seq_{first}_to_{last}) AS s",
 }
 
 AT_ONCE = 25_000

@@ -64,7 +64,7 @@ def test_a_list_is_narrowed_to_what_became_of_the_newest_runs(panel, visitor):
     assert listed(visitor, "last=succeeded") == ["b"]
     assert listed(visitor, "last=running") == ["c"]
     assert listed(visitor, "last=never") == ["e"]
-    assert listed(visitor, "last=failed&search=A") == ["a"]
+    assert listed(visitor, "last=failed&search=D") == ["d"]
 
 
 def test_a_pause_shows_which_tasks_it_is_about(panel, visitor):

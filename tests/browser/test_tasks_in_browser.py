@@ -21,7 +21,8 @@ def import_file(person: Person, folder: Path, text: str) -> None:
 
 def many(prefix: str, count: int) -> str:
     return "tasks:\n" + "".join(
-        f"  - name: {prefix} {number:02}\n    spec: '@yearly'\n    command: 'true'\n    tag: {prefix}\n"
+        f"  - name: {prefix} {number:02}\n    tag: {prefix}\n    spec: '@yearly'\n"
+        "    command: 'true'\n"
         for number in range(count)
     )
 
