@@ -56,6 +56,7 @@ def read(args: Mapping[str, str]) -> TaskFilter:
         last=LastResult(last) if last in set(LastResult) else None,
         broken=said("broken") == "1",
         paused=said("paused") == "1",
+        everywhere=said("in") == "all",
     )
 
 
@@ -69,6 +70,7 @@ def write(wanted: TaskFilter) -> dict[str, str]:
         "last": wanted.last or "",
         "broken": "1" if wanted.broken else "",
         "paused": "1" if wanted.paused else "",
+        "in": "all" if wanted.text and wanted.everywhere else "",
     }
     return {name: str(text) for name, text in said.items() if text}
 
@@ -81,7 +83,7 @@ def chips(wanted: TaskFilter) -> list[Chip]:
 
     found = []
     if wanted.text:
-        found.append(chip(_("Contains “%(text)s”", text=wanted.text), text=""))
+        found.append(chip(_("Contains “%(text)s”", text=wanted.text), text="", everywhere=False))
     if wanted.enabled is not None:
         found.append(chip(_("Enabled") if wanted.enabled else _("Disabled"), enabled=None))
     if wanted.kind:

@@ -54,6 +54,18 @@
     form.requestSubmit(button);
   });
 
+  // The tags in use are asked for when somebody is about to choose one.
+  const tags = document.getElementById("tags");
+  document.querySelector('input[list="tags"]')?.addEventListener("focus", async () => {
+    try {
+      const response = await fetch(tags.dataset.url, { headers: { Accept: "application/json" } });
+      if (!response.ok) return;
+      tags.replaceChildren(...(await response.json()).map((tag) => new Option(tag, tag)));
+    } catch {
+      return; // a tag can be typed as well
+    }
+  }, { once: true });
+
   const link = document.getElementById("copy-link");
   link?.addEventListener("click", async () => {
     try {

@@ -30,7 +30,7 @@ from admin.views.task_import import TaskImport
 from admin.views.task_preview import TaskPreview
 from admin.views.task_starting import TaskStarting
 from admin.views.words import sentence
-from gocron.db import pauses, task_history, task_list, task_queries, tasks
+from gocron.db import pauses, task_history, task_list, task_queries, task_search, tasks
 from gocron.db.models import Task
 from gocron.db.task_list import ListedTask, Order
 from gocron.errors import Conflict, NotFound
@@ -72,28 +72,39 @@ class TaskView(
         database = auth.context().database
         wanted = task_filters.read(request.args)
         size = named["page_size"] or self.page_size
-        found = task_list.page(
-            database,
-            wanted,
-            Order(sort_column) if sort_column in set(Order) else Order.NAME,
-            descending=sort_desc,
-            offset=page * size,
-            size=size,
-        )
+        order = Order(sort_column) if sort_column in set(Order) else Order.NAME
+        sortable = task_list.is_indexed(database, wanted)
+        if sortable:
+            found = task_list.page(
+                database, wanted, order, descending=sort_desc, offset=page * size, size=size
+            )
+        else:
+            found = task_search.look(
+                database,
+                wanted,
+                after=request.args.get("after", "").replace("\0", "")[:128],
+                descending=sort_desc and order is Order.NAME,
+                size=size,
+            )
         runs = task_history.newest_of_each(database, [task.id for task in found.tasks])
         self._template_args.update(
             found=found,
             runs=runs,
             counted=task_list.COUNTED,
-            asked=task_filters.write(wanted),
+            sortable=sortable,
+            asked=task_filters.write(found.wanted),
             chips=task_filters.chips(wanted),
             last_words=task_filters.LAST_WORDS,
             kind_words=task_filters.KIND_WORDS,
-            tags=task_queries.tags(database),
             task_page=self._task_page,
             **_for_rows(),
         )
-        return found.count, found.tasks
+        return found.count or 0, found.tasks
+
+    @expose("/tags/")
+    def tags_view(self) -> Response:
+        """The tags in use, when somebody is about to type one."""
+        return jsonify(task_queries.tags(auth.context().database))
 
     def _task_page(self, task_id: int) -> str:
         """The page about a task, if there is one; else its form."""

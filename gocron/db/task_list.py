@@ -1,7 +1,12 @@
 """The list of tasks: a page of those that somebody asks for, quick with 100,000 of them.
 
-Nothing counts everything: the ids of a page and the number of tasks that fit come from one
-statement that stops at ``COUNTED``.
+Nothing counts everything. Conditions that an index answers (enabled, tag, paused, running; failed,
+unless very many runs did) are counted up to ``COUNTED`` and sorted as somebody likes. All others
+are looked for in the order of the names, ``WINDOW`` tasks at a time, until the page is full or
+``PATIENCE_S`` are over; the name that was come to is where the next page begins.
+
+    page ─┬─ indexed ──────────▶ count, ids, rows
+          └─ task_search.look ─▶ windows, ids, rows
 """
 
 from __future__ import annotations
@@ -32,6 +37,9 @@ from gocron.db.models import Run, Task
 
 COUNTED = 10_000
 """More tasks than this are "10,000+"."""
+
+CANDIDATES = 2_000
+"""Runs that failed, of each kind; from those tasks are found that failed last."""
 
 COMMAND_SHOWN = 160
 """Characters of a command."""
@@ -65,9 +73,10 @@ class Order(StrEnum):
 
 @dataclass(frozen=True)
 class TaskFilter:
-    """Which tasks; None, "" and False mean all. ``text`` is a part of the name, the tag or the
-    command, whatever the case. ``broken``: cannot be scheduled. ``paused``: nothing of it begins by
-    itself now."""
+    """Which tasks; None, "" and False mean all. ``text`` is a part of the name, whatever
+    the case. ``broken``: cannot be scheduled. ``paused``: nothing of it begins by
+    itself now. ``everywhere``: the text may also be a part of the tag or the command, else of the
+    name only."""
 
     text: str = ""
     enabled: bool | None = None
@@ -76,6 +85,7 @@ class TaskFilter:
     last: LastResult | None = None
     broken: bool = False
     paused: bool = False
+    everywhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,12 +108,18 @@ class ListedTask:
 
 @dataclass(frozen=True)
 class TaskPage:
-    """``count`` is how many fit, or ``COUNTED`` if there may be more; ``more``: something comes
-    behind this page."""
+    """``count`` is how many fit: ``COUNTED`` if there may be more, None if nobody knows. ``more``:
+    something comes, or may come, behind this page. ``wanted`` is the filter that was applied.
+
+    ``after`` is the name behind which the next page begins, if pages are found that way; then
+    ``stopped`` says that the time was over before all tasks were looked at."""
 
     tasks: tuple[ListedTask, ...]
-    count: int
+    count: int | None
     more: bool
+    wanted: TaskFilter
+    after: str | None = None
+    stopped: bool = False
 
 
 _LISTED = (
@@ -131,30 +147,51 @@ def page(
     offset: int = 0,
     size: int = 20,
 ) -> TaskPage:
-    """``size`` tasks from the ``offset``-th on. Sorted by the next slot, those that have none come
-    last either way."""
+    """``size`` tasks from the ``offset``-th on, for a filter that is ``indexed``. Sorted by the
+    next slot, those that have none come last either way."""
     with database.read() as connection:
-        conditions = _conditions(connection, database, wanted)
-        ids = _ids(connection, conditions, order, descending, COUNTED + 1, 0)
-        count = min(len(ids), COUNTED)
-        here = ids[offset : offset + size + 1]
-        if len(ids) > COUNTED and offset + size >= len(ids):
-            here = _ids(connection, conditions, order, descending, size + 1, offset)
-        tasks = _listed(connection, here[:size])
-    return TaskPage(tuple(tasks), count, len(here) > size)
+        found = conditions(connection, database, wanted)
+        few = select(Task.id).where(*found).limit(COUNTED).subquery()
+        count = connection.execute(select(func.count()).select_from(few)).scalar_one()
+        here = _ids(connection, found, order, descending, size + 1, offset)
+        tasks = listed(connection, here[:size])
+    return TaskPage(tuple(tasks), count, len(here) > size, wanted)
+
+
+def is_indexed(database: Database, wanted: TaskFilter) -> bool:
+    """Whether ``page`` is quick for it."""
+    if wanted.text or wanted.kind or wanted.broken:
+        return False
+    if wanted.last is LastResult.FAILED:
+        with database.read() as connection:
+            return failed_lately(connection) is not None
+    return wanted.last in (None, LastResult.RUNNING)
+
+
+def failed_lately(connection: Connection) -> list[int] | None:
+    """The tasks that ever failed, as far as runs are kept; None if these are too many runs to be
+    read for every page."""
+    found: set[int] = set()
+    for state in STATES[LastResult.FAILED]:
+        newest = select(Run.task_id).where(Run.state == state).order_by(Run.id.desc())
+        tasks = connection.execute(newest.limit(CANDIDATES + 1)).scalars().all()
+        if len(tasks) > CANDIDATES:
+            return None
+        found.update(tasks)
+    return sorted(found)
 
 
 def ids(database: Database, wanted: TaskFilter, limit: int) -> list[int]:
     """Up to ``limit`` ids of the tasks that fit, by name."""
     with database.read() as connection:
-        conditions = _conditions(connection, database, wanted)
-        return _ids(connection, conditions, Order.NAME, False, limit, 0)
+        found = conditions(connection, database, wanted)
+        return _ids(connection, found, Order.NAME, False, limit, 0)
 
 
 def some(database: Database, task_ids: Sequence[int]) -> list[ListedTask]:
     """Those of these tasks that exist, by name."""
     with database.read() as connection:
-        return sorted(_listed(connection, task_ids), key=lambda task: task.name)
+        return sorted(listed(connection, task_ids), key=lambda task: task.name)
 
 
 def each(database: Database, wanted: TaskFilter) -> Iterator[Row[Any]]:
@@ -164,7 +201,7 @@ def each(database: Database, wanted: TaskFilter) -> Iterator[Row[Any]]:
         with database.read() as connection:
             found = connection.execute(
                 select(*task_rows.COLUMNS)
-                .where(*_conditions(connection, database, wanted), Task.id > last)
+                .where(*conditions(connection, database, wanted), Task.id > last)
                 .order_by(Task.id)
                 .limit(PAGE)
             ).all()
@@ -174,9 +211,10 @@ def each(database: Database, wanted: TaskFilter) -> Iterator[Row[Any]]:
         last = found[-1].id
 
 
-def _conditions(
+def conditions(
     connection: Connection, database: Database, wanted: TaskFilter
 ) -> list[ColumnElement[bool]]:
+    """What ``wanted`` means."""
     found: list[ColumnElement[bool]] = []
     if wanted.enabled is not None:
         found.append(Task.enabled == (true() if wanted.enabled else false()))
@@ -190,10 +228,12 @@ def _conditions(
         tags = pauses.in_force(connection, database.dialect)
         found.append(true() if "" in tags else Task.tag.in_(sorted(tags)))
     if wanted.text:
-        columns = (Task.name, Task.tag, Task.command)
+        columns = (Task.name, Task.tag, Task.command) if wanted.everywhere else (Task.name,)
         found.append(or_(*(c.icontains(wanted.text, autoescape=True) for c in columns)))
     if wanted.last is not None:
         found.append(_ended(wanted.last))
+    if wanted.last is LastResult.FAILED and (tasks := failed_lately(connection)) is not None:
+        found.append(Task.id.in_(tasks))
     return found
 
 
@@ -253,7 +293,7 @@ def _read(
     return list(connection.execute(ordered.limit(limit).offset(offset)).scalars())
 
 
-def _listed(connection: Connection, task_ids: Sequence[int]) -> list[ListedTask]:
+def listed(connection: Connection, task_ids: Sequence[int]) -> list[ListedTask]:
     """In the order of ``task_ids``."""
     rows = (
         connection.execute(select(*_LISTED).where(Task.id.in_(task_ids))).all() if task_ids else []

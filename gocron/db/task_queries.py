@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from gocron.db.engine import Database
 from gocron.db.models import Task
-from gocron.db.naming import table
 
 
 @dataclass(frozen=True)
@@ -40,17 +39,13 @@ def upcoming(database: Database, limit: int) -> list[Upcoming]:
 
 
 def tags(database: Database, limit: int = 200) -> list[str]:
-    """The tags in use, in order. From one to the next through the index: that takes as long as
-    there are tags, not tasks."""
-    task = table("task")
-    walk = text(
-        f"WITH RECURSIVE walk(tag, number) AS (SELECT MIN(tag), 1 FROM {task} WHERE tag > '' "
-        f"UNION ALL SELECT (SELECT MIN(t.tag) FROM {task} t WHERE t.tag > walk.tag), number + 1 "
-        "FROM walk WHERE tag IS NOT NULL AND number < :limit) "
-        "SELECT tag FROM walk WHERE tag IS NOT NULL ORDER BY number"
-    )
+    """The tags in use, in order."""
     with database.read() as connection:
-        return list(connection.execute(walk, {"limit": limit}).scalars())
+        return list(
+            connection.execute(
+                select(Task.tag).where(Task.tag != "").distinct().order_by(Task.tag).limit(limit)
+            ).scalars()
+        )
 
 
 def find_ids(database: Database, wanted: str, limit: int = 50) -> tuple[int, ...]:

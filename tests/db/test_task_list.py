@@ -7,10 +7,15 @@ from datetime import timedelta
 import pytest
 
 from gocron.core.states import RunState
-from gocron.db import task_history, task_list, task_queries
+from gocron.db import task_history, task_list, task_search
 from gocron.db.task_list import LastResult, Order, TaskFilter
 from tests.helpers.databases import effort, full_scans, on_servers, statements_of
 from tests.helpers.rows import FAR, SECOND, insert_run, insert_runs, insert_tasks
+
+
+def in_time() -> float:
+    """The clock of a fast machine."""
+    return 0.0
 
 
 def names(page: task_list.TaskPage) -> list[str]:
@@ -48,19 +53,9 @@ def test_the_newest_runs_of_a_page_are_one_short_statement(big_database):
         found = task_history.newest_of_each(big_database, ids)
     assert len(found) == 100
     (statement,) = [one for one in sent if "run" in one[0]]
-    assert not full_scans(big_database, statement)
+    scanned = full_scans(big_database, statement)
+    assert not [table for table in scanned if not table.startswith("<")]  # but what it makes itself
     assert effort(big_database, statement) < 1500
-
-
-def test_tags_are_in_order_each_once_and_not_too_many(database):
-    assert task_queries.tags(database) == []
-    insert_tasks(database, ["a", "b"], tag="x")
-    insert_tasks(database, ["c"], tag="Ünï, 漢")
-    insert_tasks(database, ["d"])
-    insert_tasks(database, ["e"], tag="b")
-    assert set(task_queries.tags(database)) == {"b", "x", "Ünï, 漢"}
-    assert task_queries.tags(database)[0] == "b"
-    assert len(task_queries.tags(database, 2)) == 2
 
 
 def test_a_page_knows_how_many_fit_and_whether_more_follow(database):
@@ -100,11 +95,12 @@ def test_all_and_a_page_agree_on_what_fits(database, last):
                 "scheduled_at": FAR + number * SECOND,
             }
             for index, task in enumerate(found)
-            for number in range(index % 4)
+            for number in range(1 + index % 3)
         ],
     )
     wanted = TaskFilter(last=last)
     page = task_list.page(database, wanted, size=50)
+    assert task_search.look(database, wanted, size=50, clock=in_time).tasks == page.tasks
     assert [task.id for task in page.tasks] == task_list.ids(database, wanted, 50)
     assert {row.id for row in task_list.each(database, wanted)} == {t.id for t in page.tasks}
     assert page.count == len(page.tasks) > 0
@@ -116,3 +112,76 @@ def test_each_reads_page_by_page(database, monkeypatch):
     insert_tasks(database, ["e"])
     found = task_list.each(database, TaskFilter(tag="x"))
     assert [row.name for row in found] == ["a", "b", "c", "d"]
+
+
+def looked_for(database, wanted: TaskFilter, **more) -> tuple[list[str], list[str | None]]:
+    """All names, page by page; and where each page ended."""
+    found, ends, after = [], [], ""
+    while True:
+        page = task_search.look(database, wanted, after=after, **{"clock": in_time} | more)
+        found += names(page)
+        ends.append(page.after)
+        if page.after is None:
+            return found, ends
+        assert page.more
+        after = page.after
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_search_goes_on_where_it_stopped(database, monkeypatch, descending):
+    monkeypatch.setattr(task_search, "WINDOW", 3)
+    insert_tasks(database, [f"t{number:02}" for number in range(20)])
+    insert_tasks(database, ["t05 broken", "t06 broken", "t19 broken"], broken="why")
+    wanted = TaskFilter(broken=True)
+    right = ["t05 broken", "t06 broken", "t19 broken"]
+    right = right[::-1] if descending else right
+    assert looked_for(database, wanted, descending=descending)[0] == right
+    assert looked_for(database, wanted, descending=descending, size=1)[0] == right
+    ticks = iter(range(1000))
+    found, ends = looked_for(database, wanted, descending=descending, clock=lambda: next(ticks))
+    assert found == right
+    assert len(ends) == 8  # one window a page: the time was over after each
+
+
+def test_a_search_that_was_stopped_says_so(database, monkeypatch):
+    monkeypatch.setattr(task_search, "WINDOW", 2)
+    insert_tasks(database, ["a", "b", "c"])
+    ticks = iter(range(100))
+    page = task_search.look(database, TaskFilter(broken=True), clock=lambda: next(ticks))
+    assert (page.tasks, page.count, page.stopped, page.after) == ((), None, True, "b")
+    page = task_search.look(database, TaskFilter(broken=True), after="b", clock=in_time)
+    assert (page.tasks, page.stopped, page.after, page.more) == ((), False, None, False)
+
+
+def test_a_text_is_looked_for_in_commands_if_no_name_has_it(database, monkeypatch):
+    monkeypatch.setattr(task_search, "WINDOW", 2)
+    insert_tasks(database, ["rsync it", "b"], command="true")
+    insert_tasks(database, ["c"], command="rsync", tag="x")
+    by_name = task_search.look(database, TaskFilter(text="RSYNC"), clock=in_time)
+    assert (names(by_name), by_name.wanted.everywhere) == (["rsync it"], False)
+    everywhere = task_search.look(
+        database, TaskFilter(text="RSYNC", everywhere=True), clock=in_time
+    )
+    assert names(everywhere) == ["c", "rsync it"]
+    by_tag = task_search.look(database, TaskFilter(text="X"), clock=in_time)
+    assert (names(by_tag), by_tag.wanted.everywhere) == (["c"], True)
+    monkeypatch.setattr(task_search, "WINDOW", 3)
+    assert names(task_search.look(database, TaskFilter(text="RSYNC"), clock=in_time)) == [
+        "c",
+        "rsync it",
+    ]
+
+
+@on_servers
+def test_one_window_is_all_that_a_statement_looks_at(big_database):
+    ticks = iter(range(100))
+    for wanted in (
+        TaskFilter(text="nowhere", everywhere=True),
+        TaskFilter(broken=True),
+        TaskFilter(last=LastResult.NEVER),
+    ):
+        with statements_of(big_database) as sent:
+            page = task_search.look(big_database, wanted, clock=lambda: next(ticks))
+        assert page.stopped
+        assert page.tasks == ()
+        assert sum(effort(big_database, statement) for statement in sent) < 60_000
