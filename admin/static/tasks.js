@@ -21,7 +21,8 @@
   async function ask(form, button) {
     const body = new URLSearchParams(new FormData(form, button));
     try {
-      const response = await fetch(form.action, { method: "POST", body, headers: { Accept: "application/json" } });
+      // Not form.action: that is the button, because it is called so.
+      const response = await fetch(form.getAttribute("action"), { method: "POST", body, headers: { Accept: "application/json" } });
       const isAnswer = response.headers.get("Content-Type")?.startsWith("application/json");
       return isAnswer && (response.ok || response.status === 409) ? await response.json() : "form";
     } catch {
