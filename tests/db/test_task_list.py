@@ -38,7 +38,7 @@ def test_the_newest_runs_of_each_task_come_oldest_first(database):
         database, task_id=second.id, state=RunState.RUNNING, started_at=FAR, reason="r"
     )
     found = task_history.newest_of_each(database, [first.id, second.id, third.id])
-    assert [run.duration.total_seconds() for run in found[first.id]] == list(range(5, 25))
+    assert [run.duration for run in found[first.id]] == [n * SECOND for n in range(5, 25)]
     assert found[first.id][0].scheduled_at == FAR + 5 * SECOND
     (only,) = found[second.id]
     assert (only.id, only.state, only.reason, only.duration) == (running, "running", "r", None)
