@@ -28,7 +28,7 @@ def classes_of(template: str) -> set[str]:
 
 
 def test_every_class_that_is_used_has_a_rule():
-    rules = (STATIC / "tabler.css").read_text() + (STATIC / "panel.css").read_text()
+    rules = "".join(path.read_text() for path in STATIC.glob("*.css"))
     known = set(re.findall(r"\.([a-zA-Z][\w-]*)", rules))
     used = set().union(*(classes_of(path.read_text()) for path in TEMPLATES))
     used |= {*STATE_COLOURS.values(), *MEMBER_COLOURS.values()}
@@ -39,7 +39,7 @@ def test_every_icon_that_is_used_is_there():
     known = set(re.findall(r'<symbol id="([^"]+)"', (STATIC / "icons.svg").read_text()))
     for path in TEMPLATES:
         text = path.read_text()
-        used = set(re.findall(r'icon\("([\w-]+)"', text))
+        used = set(re.findall(r'(?:icon|sign)\("([\w-]+)"', text))
         used |= set(re.findall(r'button\(url_for\([^)]*\), "([\w-]+)"', text))
         assert used <= known, path
     assert {"sun", "moon", "sun-moon", "dashboard", "server-2"} <= known
