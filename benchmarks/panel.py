@@ -109,8 +109,9 @@ def main() -> None:
     results: list[dict[str, Any]] = []
     for engine in arguments.engine or sorted(SERVERS):
         with filled(engine, arguments.tasks, arguments.runs) as (panel, words):
-            results += measure(engine, panel, words, arguments.only)
-    print_table(results)
+            for result in measure(engine, panel, words, arguments.only):
+                print_line(result)
+                results.append(result)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
     sys.exit(0 if all(result["median_ms"] <= GOAL_MS for result in results) else 1)
@@ -143,14 +144,14 @@ def _ask(visitor: Visitor, path: str) -> float:
     return taken
 
 
-def print_table(results: list[dict[str, Any]]) -> None:
-    """For people."""
-    for result in results:
-        slow = "  !" if result["median_ms"] > GOAL_MS else ""
-        print(
-            f"{result['engine']:9} {result['part']:6} {result['page']:34} "
-            f"{result['median_ms']:8.1f} {result['p95_ms']:8.1f} ms{slow}"
-        )
+def print_line(result: Mapping[str, Any]) -> None:
+    """A line of the table, as soon as it is known."""
+    slow = "  !" if result["median_ms"] > GOAL_MS else ""
+    print(
+        f"{result['engine']:9} {result['part']:6} {result['page']:34} "
+        f"{result['median_ms']:8.1f} {result['p95_ms']:8.1f} ms{slow}",
+        flush=True,
+    )
 
 
 @contextmanager
