@@ -28,14 +28,14 @@ class Action(StrEnum):
 
 
 MOST = {
-    Action.ENABLE: 1000,
-    Action.DISABLE: 1000,
+    Action.ENABLE: 500,
+    Action.DISABLE: 500,
     Action.RUN: 100,
-    Action.TAG: 1000,
-    Action.DELETE: 1000,
+    Action.TAG: 300,
+    Action.DELETE: 300,
 }
-"""Tasks at once. Their rows stay locked until the last one is done, which takes a few seconds for a
-thousand; a node has to find room for what is run."""
+"""Tasks at once. Their rows stay locked until the last one is done, which takes a few
+seconds; a node has to find room for what is run."""
 
 
 def carry_out(

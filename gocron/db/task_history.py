@@ -36,9 +36,10 @@ def newest_of_each(database: Database, task_ids: Sequence[int]) -> dict[int, lis
     dialect, run = database.dialect, table("run")
     # One more than is shown: the newest usually waits for its slot. They are few, so it is cheaper
     # to leave them out here than to ask the rows for their state on the way.
+    by_task = dialect.by_index(f"ix_{run}_task_id_id")
     parts = (
         "SELECT * FROM (SELECT id, task_id, state, reason, scheduled_at, started_at, finished_at "
-        f"FROM {run} WHERE task_id = {int(task_id)} "
+        f"FROM {run}{by_task} WHERE task_id = {int(task_id)} "
         f"ORDER BY id DESC LIMIT {SHOWN + 1}) AS t{number}"
         for number, task_id in enumerate(task_ids)
     )

@@ -26,7 +26,7 @@ from gocron.errors import Conflict, InvalidTask
 
 PAGE = 500
 
-MOST_CHANGED = 500
+MOST_CHANGED = 300
 """Tasks that exist and are changed by one file: their rows stay locked until the last is done."""
 
 

@@ -32,8 +32,10 @@ from sqlalchemy import (
 
 from gocron.core.states import RunState
 from gocron.db import pauses, task_rows
+from gocron.db.dialects import Dialect
 from gocron.db.engine import Database
 from gocron.db.models import Run, Task
+from gocron.db.naming import table
 
 COUNTED = 10_000
 """More tasks than this are "10,000+"."""
@@ -231,13 +233,13 @@ def conditions(
         columns = (Task.name, Task.tag, Task.command) if wanted.everywhere else (Task.name,)
         found.append(or_(*(c.icontains(wanted.text, autoescape=True) for c in columns)))
     if wanted.last is not None:
-        found.append(_ended(wanted.last))
+        found.append(_ended(wanted.last, database.dialect))
     if wanted.last is LastResult.FAILED and (tasks := failed_lately(connection)) is not None:
         found.append(Task.id.in_(tasks))
     return found
 
 
-def _ended(last: LastResult) -> ColumnElement[bool]:
+def _ended(last: LastResult, dialect: Dialect) -> ColumnElement[bool]:
     begun = Run.state != RunState.QUEUED
     mine = Run.task_id == Task.id
     if last is LastResult.NEVER:
@@ -245,6 +247,8 @@ def _ended(last: LastResult) -> ColumnElement[bool]:
     if last is LastResult.RUNNING:
         return Task.id.in_(select(Run.task_id).where(Run.state == RunState.RUNNING))
     newest = select(Run.state).where(mine, begun).order_by(Run.id.desc()).limit(1)
+    if hint := dialect.by_index(f"ix_{table('run')}_task_id_id"):
+        newest = newest.with_hint(Run, hint, dialect.name)
     return newest.correlate(Task).scalar_subquery().in_(STATES[last])
 
 
