@@ -38,6 +38,7 @@ from admin.views.profile import ProfileView
 from admin.views.runs import RunsView
 from admin.views.settings import SettingsView
 from admin.views.start import StartView
+from admin.views.task_import import LARGEST_FORM
 from admin.views.tasks import TaskView
 from admin.views.users import UsersView
 from gocron.config import Settings
@@ -84,6 +85,7 @@ def install_wizard(app: Flask, wizard: Wizard, settings: Settings) -> None:
 
 def _add_files(app: Flask) -> None:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = STATIC_FILES_LAST
+    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_FORM
     app.register_blueprint(
         Blueprint(
             "panel", __name__, template_folder="templates", static_folder="static",

@@ -63,14 +63,15 @@ NAMES = click.argument("names", metavar="NAME|ID...", nargs=-1, required=True)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["yaml", "jsonl"]),
-    help="How FILE is written; found out from its name or its first character if not given.",
+    type=click.Choice(["yaml", "jsonl", "csv"]),
+    help="How FILE is written; found out from its name or its first characters if not given.",
 )
 def import_(file: str, form: str | None) -> None:
     """Create the tasks that stand in FILE: all of them, or none if one is wrong.
 
-    FILE is YAML with a list under "tasks:", or JSON lines with one task a line; docs/tasks.md has
-    the fields. A task without a time zone gets that of the installation.
+    FILE is YAML with a list under "tasks:", JSON lines with one task a line, or CSV with the names
+    of the fields in its first line; docs/tasks.md has the fields. A task without a time zone gets
+    that of the installation.
     """
     settings = load_settings().settings
     logs.configure(settings.log_format, "warning")

@@ -1,18 +1,20 @@
 """Files of tasks: text in, definitions out, each with the line it stands in. Pure.
 
-Two forms, with the field names of ``core.definition``:
+Three forms, with the field names of ``core.definition``:
 
     tasks:                                          {"name": "a", "spec": "@daily", "command": "x"}
       - name: a                                     {"name": "b", "spec": "@hourly", "command": "y"}
         spec: "@daily"
         command: x
 
-``task_yaml`` and ``task_jsonl`` find the tasks as they are written; here they are understood, and
-mistakes collected. A new form is one more reader and one more line in ``_READERS``.
+and CSV with the fields' names in its first line. ``task_yaml``, ``task_jsonl`` and ``task_csv``
+find the tasks as they are written; here they are understood, and mistakes collected. A new form is
+one more reader and one more line in ``_READERS``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +22,7 @@ from operator import itemgetter
 from typing import Any
 
 from gocron.allowed import found
-from gocron.core import task_jsonl, task_yaml
+from gocron.core import task_csv, task_jsonl, task_yaml
 from gocron.core.definition import Mistake, Refused, TaskDefinition, define
 from gocron.core.task_entry import Broken, Entry
 from gocron.errors import InvalidImport
@@ -36,9 +38,16 @@ class Form(StrEnum):
 
     YAML = "yaml"
     JSONL = "jsonl"
+    CSV = "csv"
 
 
-_READERS = {Form.YAML: task_yaml.entries, Form.JSONL: task_jsonl.entries}
+_READERS = {
+    Form.YAML: task_yaml.entries,
+    Form.JSONL: task_jsonl.entries,
+    Form.CSV: task_csv.entries,
+}
+
+_BEGINS_AS_CSV = re.compile(rb'"?[a-z_]+"?[,;]')
 
 
 @dataclass(frozen=True)
@@ -49,14 +58,31 @@ class TaskFile:
     lines: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What was found in a file, right and wrong: definitions, the line each of them begins in, and
+    (line, what is wrong there); ``more`` mistakes were not kept."""
+
+    definitions: tuple[TaskDefinition, ...]
+    lines: tuple[int, ...]
+    mistakes: tuple[tuple[int, str], ...]
+    more: int
+
+
 def form_of(name: str, data: bytes) -> Form:
-    """By the ending of the name; otherwise by the first character: ``{`` begins JSON."""
+    """By the ending of the name; otherwise by the first characters: ``{`` begins JSON, a field's
+    name and a comma CSV."""
     ending = name.rpartition(".")[2].lower()
     if ending in ("yaml", "yml"):
         return Form.YAML
     if ending in ("jsonl", "ndjson"):
         return Form.JSONL
-    return Form.JSONL if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else Form.YAML
+    if ending == "csv":
+        return Form.CSV
+    begins = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if begins.startswith(b"{"):
+        return Form.JSONL
+    return Form.CSV if _BEGINS_AS_CSV.match(begins) else Form.YAML
 
 
 def parse(
@@ -71,13 +97,33 @@ def parse(
             f"nothing was imported: {name} has {len(data)} bytes, at most {LARGEST} are allowed; "
             "split it into several files"
         )
+    found = read(data, form, defaults)
+    if found.mistakes:
+        count = len(found.mistakes) + found.more
+        words = "1 mistake" if count == 1 else f"{count} mistakes"
+        told = [f"line {line}: {message}" for line, message in found.mistakes]
+        more = [f"… and {found.more} more"] if found.more else []
+        head = f"nothing was imported: {name} has {words}"
+        raise InvalidImport("\n  ".join([head, *told, *more]))
+    if not found.definitions:
+        raise InvalidImport(f"nothing was imported: there is no task in {name}")
+    return TaskFile(found.definitions, found.lines)
+
+
+def read(
+    data: bytes, form: Form, defaults: Mapping[str, Any] | None = None, most: int | None = None
+) -> Reading:
+    """The same for somebody who wants to see what is right as well; looks at the first ``most``
+    tasks, and calls further ones a mistake."""
     collected = _Collected(defaults or {})
     try:
-        for entry in _READERS[form](_decode(data), collected.blame):
+        for number, entry in enumerate(_READERS[form](_decode(data), collected.blame)):
+            if number == most:
+                raise Broken(entry.line, f"more than {most} tasks; split the file into several")
             collected.add(entry)
     except Broken as error:
         collected.blame(error.line, error.message)
-    return collected.result(name)
+    return collected.result()
 
 
 class _Collected:
@@ -88,13 +134,13 @@ class _Collected:
         self._definitions: list[TaskDefinition] = []
         self._lines: list[int] = []
         self._line_of_name: dict[str, int] = {}
-        self._mistakes: list[str] = []
+        self._mistakes: list[tuple[int, str]] = []
         self._more = 0
 
     def blame(self, line: int, message: str) -> None:
         """A mistake in a line."""
         if len(self._mistakes) < MISTAKES_TOLD:
-            self._mistakes.append(f"line {line}: {message}")
+            self._mistakes.append((line, message))
         else:
             self._more += 1
 
@@ -119,18 +165,11 @@ class _Collected:
         self._definitions.append(definition)
         self._lines.append(entry.line)
 
-    def result(self, name: str) -> TaskFile:
-        """The file, if nothing was wrong."""
-        if self._mistakes:
-            count = len(self._mistakes) + self._more
-            words = "1 mistake" if count == 1 else f"{count} mistakes"
-            lines = [f"nothing was imported: {name} has {words}", *self._mistakes]
-            if self._more:
-                lines.append(f"… and {self._more} more")
-            raise InvalidImport("\n  ".join(lines))
-        if not self._definitions:
-            raise InvalidImport(f"nothing was imported: there is no task in {name}")
-        return TaskFile(tuple(self._definitions), tuple(self._lines))
+    def result(self) -> Reading:
+        """Everything."""
+        return Reading(
+            tuple(self._definitions), tuple(self._lines), tuple(self._mistakes), self._more
+        )
 
 
 def _line_of(mistake: Mistake, entry: Entry) -> int:

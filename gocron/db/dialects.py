@@ -56,6 +56,11 @@ class Dialect:
     """SQL, behind a table: find its rows by the primary key. A scan may be cheaper while the table
     is small, but waits for every row that somebody has locked, wanted or not."""
 
+    def by_index(self, name: str) -> str:
+        """SQL, behind a table: find its rows by this index, where the optimizer may take another
+        one that makes it sort."""
+        return ""
+
     def time(self, value: datetime | None) -> str | None:
         """An instant as this server reads it from a text."""
         if value is None:
@@ -299,6 +304,10 @@ class MySQL(Dialect):
     def assign(self, *columns: str, source: str) -> str:
         """Qualified: both sides of the join have these columns."""
         return ", ".join(f"t.{column} = {source}.{column}" for column in columns)
+
+    def by_index(self, name: str) -> str:
+        """FORCE INDEX."""
+        return f" FORCE INDEX ({name})"
 
     def as_int(self, parameter: str) -> str:
         """SIGNED."""

@@ -23,7 +23,7 @@ def test_a_task_is_created_and_fires_and_its_output_is_read(person: Person) -> N
 
     person.open("/tasks/")
     person.click(f"{list_row} .toggle")
-    person.see(".alert-success", "1 task was disabled")
+    person.see("#said .alert-success", "1 task was disabled")
     assert person.see(f"{list_row} .toggle").get_attribute("aria-checked") == "false"
 
 
@@ -66,6 +66,7 @@ def test_a_run_started_by_hand_is_watched_and_stopped(person: Person) -> None:
 def test_a_delete_asks_first(person: Person) -> None:
     for name in ("first victim", "second victim"):
         person.create_task(name, "@yearly", "true")
+    person.click(f"{person.row('first victim')} details.menu summary")
     person.click(f'{person.row("first victim")} a[title="Delete …"]')
     person.see(".page-title", "Delete this task?")
     person.click(".card-footer a")
@@ -73,9 +74,9 @@ def test_a_delete_asks_first(person: Person) -> None:
     person.open("/tasks/?search=victim")
     person.click("#choose-all")
     person.click('#bulk button[value="delete"]')
-    person.see(".page-title", "Delete these tasks?")
-    person.click("#delete")
-    person.see(".alert-success", "2 tasks deleted.")
+    person.see(".page-title", "Delete 2 tasks?")
+    person.click("#do")
+    person.see(".alert-success", "2 tasks were deleted.")
     person.open("/tasks/?search=victim")
     person.see(".empty-title", "No task fits")
 

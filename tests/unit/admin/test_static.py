@@ -39,7 +39,7 @@ def test_every_icon_that_is_used_is_there():
     known = set(re.findall(r'<symbol id="([^"]+)"', (STATIC / "icons.svg").read_text()))
     for path in TEMPLATES:
         text = path.read_text()
-        used = set(re.findall(r'icon\("([\w-]+)"', text))
+        used = set(re.findall(r'(?:icon|sign)\("([\w-]+)"', text))
         used |= set(re.findall(r'button\(url_for\([^)]*\), "([\w-]+)"', text))
         assert used <= known, path
     assert {"sun", "moon", "sun-moon", "dashboard", "server-2"} <= known
