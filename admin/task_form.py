@@ -113,7 +113,7 @@ class TaskForm(PanelForm):
         description=_(
             "0: none. At most %(shell)s for a command, %(http)s for a request. Then the whole "
             "process group is ended.",
-            shell=f"{SHELL_TIMEOUT_S:,}",
+            shell=format(SHELL_TIMEOUT_S, ","),
             http=HTTP_TIMEOUT_S,
         ),
     )

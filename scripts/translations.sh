@@ -8,7 +8,7 @@ babel() { ../.venv/bin/pybabel --quiet "$@"; }
 
 words=$(mktemp)
 trap 'rm -f "$words"' EXIT
-babel extract --mapping=babel.cfg --keywords=_ --keywords=lazy --no-location --sort-output \
+babel extract --mapping=babel.cfg --keywords=_ --keywords=lazy --keywords=ngettext:1,2 --no-location --sort-output \
     --project=gocron --copyright-holder='gocron for Python authors' --output="$words" .
 babel update --input-file="$words" --output-dir=translations --no-fuzzy-matching \
     --ignore-obsolete --no-wrap

@@ -30,7 +30,7 @@ npm install --silent --no-fund --no-audit "purgecss@$PURGECSS" >/dev/null
 
 # Classes that a script sets stand in the scripts, colours of states in presentation.py.
 npx purgecss --css core/dist/css/tabler.min.css --output tabler.css --variables \
-    --content "$TARGET/../templates/**/*.html" "$TARGET/../*.py" "$TARGET/*.js" \
+    --content "$TARGET/../templates/**/*.html" "$TARGET/../*.py" "$TARGET/../views/*.py" "$TARGET/*.js" \
     --safelist active show
 mv tabler.css "$TARGET/tabler.css"
 
