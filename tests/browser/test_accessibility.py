@@ -9,6 +9,11 @@ import pytest
 from tests.browser.person import Person
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+PAGES = (
+    *("/", "/tasks/", "/tasks/new/", "/tasks/import/", "/runs/", "/calendars/", "/calendars/new/"),
+    *("/groups/", "/groups/new/", "/pauses/", "/nodes/", "/users/", "/users/new/", "/settings/"),
+    *("/audit/", "/profile/", "/password"),
+)
 LOOK = """
 const done = arguments[arguments.length - 1];
 const told = node => `${node.html.slice(0, 200)} ${node.any[0]?.message ?? ""}`;
@@ -32,7 +37,11 @@ def addresses(person: Person) -> list[str]:
     person.click(f'{person.row("looked at")} button[title="Run now"]')
     person.see("#state", "failed")
     run = person.path
-    return ["/", "/tasks/", "/tasks/new/", "/runs/", run, "/nodes/", "/password"]
+    person.click('.datagrid a[href*="/tasks/details/"]')
+    person.see(".page-title", "looked at")
+    task = person.path + "?" + person.browser.current_url.partition("?")[2]
+    tabs = [f"{task}&tab={tab}" for tab in ("history", "runs", "dependencies", "versions", "audit")]
+    return [run, task, *tabs, task.replace("details", "edit"), *PAGES]
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
