@@ -30,26 +30,26 @@ def findings(person: Person) -> list[str]:
     return found
 
 
-@pytest.fixture
-def addresses(person: Person) -> list[str]:
+def addresses(person: Person, name: str) -> list[str]:
     """Every page there is, with something on it."""
-    person.create_task("looked at", "@yearly", "printf '<b>bold</b>\\n'; exit 3")
-    person.click(f'{person.row("looked at")} button[title="Run now"]')
+    person.create_task(name, "@yearly", "printf '<b>bold</b>\\n'; exit 3")
+    person.click(f'{person.row(name)} button[title="Run now"]')
     person.see("#state", "failed")
     run = person.path
     person.click('.datagrid a[href*="/tasks/details/"]')
-    person.see(".page-title", "looked at")
+    person.see(".page-title", name)
     task = person.path + "?" + person.browser.current_url.partition("?")[2]
     tabs = [f"{task}&tab={tab}" for tab in ("history", "runs", "dependencies", "versions", "audit")]
     return [run, task, *tabs, task.replace("details", "edit"), *PAGES]
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-def test_no_page_keeps_anybody_out(person: Person, addresses: list[str], colours: str) -> None:
+def test_no_page_keeps_anybody_out(person: Person, colours: str) -> None:
+    seen = addresses(person, f"looked at in {colours}")
     person.open("/")
     person.choose_theme(colours)
     problems = {}
-    for address in addresses:
+    for address in seen:
         person.open(address)
         if found := findings(person):
             problems[address] = found
