@@ -43,6 +43,7 @@ def addresses(person: Person, name: str) -> list[str]:
     return [run, task, *tabs, task.replace("details", "edit"), *PAGES]
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_no_page_keeps_anybody_out(person: Person, colours: str) -> None:
     seen = addresses(person, f"looked at in {colours}")
