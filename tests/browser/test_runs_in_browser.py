@@ -39,6 +39,7 @@ def lines(person: Person):
     person.submit("#stop button")
     person.see("#state", "cancelled")
     person.open("/tasks/?search=many+lines")
+    person.click(f"{person.row('many lines')} details.menu summary")
     person.submit(f'{person.row("many lines")} a[title="Delete …"]')
     person.submit("#delete")
 

@@ -51,7 +51,7 @@ def test_a_task_made_at_a_follower_fires_and_the_death_of_the_leader_is_told(
     leader.kill()
     person.see("#leader", f"{other.name} leads")
     person.see("#state", "lost")  # a node is given up after 15 s of silence
-    person.see("#reason", leader.name)
+    person.see("main", f"{leader.name} ran it and went away")
 
 
 def test_a_database_that_is_away_is_told_and_what_was_typed_stays(
