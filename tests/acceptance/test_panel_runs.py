@@ -256,8 +256,8 @@ def test_nodes_show_leader_members_and_history(panel, visitor):
             ],
         )
     page = visitor.text("/nodes/")
-    assert "Leader node1 host1:1" in page
-    assert "node1 this node leader host1:5920 pid 1" in page
+    assert "Leader node1 Term 41" in page
+    assert "node1 this node leader Host host1:5920 pid 1" in page
     assert "beta lost" in page
     assert "reason 40" in page
     assert "reason 22" in page
