@@ -33,7 +33,7 @@ def test_an_empty_list_says_what_to_do(panel, visitor):
     assert "No tasks yet" in page
     assert "Create a task" in page
     assert "at nine on working days" in page
-    assert "No tasks yet" in visitor.text("/")
+    assert "Create the first task" in visitor.text("/")
 
 
 def test_a_created_task_is_scheduled_and_listed_and_audited(panel, visitor):
