@@ -154,7 +154,11 @@ def test_the_own_address_is_changed(panel, visitor):
 
 
 def test_the_language_is_chosen_in_the_profile(panel, visitor):
-    answer = visitor.post("/language", {"language": "zh-CN", "url": "/profile/"})
+    answer = visitor.client.post(
+        "/language",
+        data={"csrf_token": visitor.token(), "language": "zh-CN"},
+        headers={"Referer": "http://localhost/profile/"},
+    )
     assert answer.location == "/profile/"
     page = visitor.get("/profile/").text
     assert 'lang="zh-CN" selected' in page

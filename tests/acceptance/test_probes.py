@@ -170,7 +170,7 @@ def labels(page: str) -> set[str]:
 
 def test_metrics_can_be_kept_behind_a_token(tmp_path: Path) -> None:
     token = "a token that a test has made up"
-    with running_node(tmp_path, {}, GOCRON_METRICS_TOKEN=token) as node:
+    with running_node(tmp_path, {"GOCRON_DB_ENGINE": "sqlite"}, GOCRON_METRICS_TOKEN=token) as node:
         assert node.get("/metrics") == (401, "a bearer token is needed\n")
         for wrong in (token, "Bearer of bad news", f"Basic {token}"):
             assert node.get("/metrics", Authorization=wrong)[0] == 401
@@ -180,7 +180,7 @@ def test_metrics_can_be_kept_behind_a_token(tmp_path: Path) -> None:
 
 
 def test_a_single_node_on_sqlite_has_no_lease_and_no_elector_to_worry_about(tmp_path: Path) -> None:
-    with running_node(tmp_path, {}) as node:
+    with running_node(tmp_path, {"GOCRON_DB_ENGINE": "sqlite"}) as node:
         wait_for(lambda: node.metric("gocron_leader") == 1, "the node leads")
         found = series(node.get("/metrics")[1])
     assert [name for name in found if "lease" in name or "elector" in name] == []
