@@ -25,7 +25,7 @@ tasks:
     environment: {LEVEL: 9, FULL: yes}
     timeout: 3600
   - name: ping
-    spec: "@every 30s"
+    spec: "@every 7d"
     protocol: http
     command: https://example.org/ping
     http_headers: {X-From: gocron}
