@@ -6,6 +6,7 @@ share is closed for both when one of them ends.
 
 from __future__ import annotations
 
+import random
 import re
 import select
 import sqlite3
@@ -37,6 +38,8 @@ DRIVERS = {"postgres": "postgresql+psycopg2", "mysql": "mysql+pymysql"}
 T = TypeVar("T")
 
 DEADLOCK_TRIES = 5
+DEADLOCK_PAUSE_S = 0.02
+"""At most so long, by chance: at once it might take its row before the one that waits for it."""
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeout, DatabaseUnavailable)
 """What any statement may raise when the database is away, slow or refusing."""
@@ -228,6 +231,7 @@ class Database:
             except DBAPIError as error:
                 if not is_deadlock(error):
                     raise
+                time.sleep(random.uniform(0, DEADLOCK_PAUSE_S))  # noqa: S311
         with self.write() as connection:
             return work(connection)
 

@@ -95,14 +95,16 @@ class End:
 MOST_QUEUED = 20_000
 
 
-def queued_ids(database: Database, node_id: int) -> list[int]:
+def queued_ids(database: Database, node_id: int, *, with_late: bool = True) -> list[int]:
     """Ids of the queued runs that this node owns, the next ones first, what is caught up on after
-    all others; at most ``MOST_QUEUED``."""
+    all others or (not ``with_late``) not at all; at most ``MOST_QUEUED``."""
+    on_time = "" if with_late else "AND trigger_kind NOT IN (:late, :backfill) "
     with database.read() as connection:
         return list(
             connection.execute(
                 text(
                     f"SELECT id FROM {table('run')} WHERE state = :queued AND owner_id = :node "
+                    f"{on_time}"
                     "ORDER BY CASE WHEN trigger_kind IN (:late, :backfill) THEN 1 ELSE 0 END, "
                     f"start_at, scheduled_at, id LIMIT {MOST_QUEUED}"
                 ),

@@ -36,6 +36,11 @@ from gocron.processes.waiting import Waiting
 log = logging.getLogger("gocron.runner")
 
 LOAD_S = 1.0
+LATE_LOAD_S = 5.0
+FEW_LATE = 200
+"""What is caught up on is only read this often while at least so much of it is at hand: there may
+be tens of thousands, and what is due now would wait for them to be read."""
+
 HELD_S = 0.5
 """How often runs that wait for others are looked at again, besides when a run ends here."""
 
@@ -77,6 +82,7 @@ class Starter:
         self._doubtful: set[int] = set()
         self._passed_over: set[int] = set()
         self._release_at = 0.0
+        self._late_at = 0.0
         self.new_work = asyncio.Event()
         self.ending = False
         """Set once: nothing new is begun, what is in flight is brought to its end."""
@@ -105,13 +111,17 @@ class Starter:
 
     async def load(self) -> None:
         """Make ``waiting`` what the database says is queued for this node."""
-        waiting_before = self._waiting.ids
-        ids = await self._threads.read(lambda: runs.queued_ids(self._database, self._me.id))
+        with_late = self._waiting.late_count < FEW_LATE or boottime() >= self._late_at
+        waiting_before = self._waiting.ids if with_late else self._waiting.on_time
+        ids = await self._threads.read(
+            lambda: runs.queued_ids(self._database, self._me.id, with_late=with_late)
+        )
+        if with_late:
+            self._late_at = boottime() + LATE_LOAD_S
         if len(ids) < runs.MOST_QUEUED:
             # Withdrawn by an edit, or adopted by another node. (A cut list proves nothing.)
             self._waiting.drop(waiting_before - set(ids))
-        known = self.known
-        fresh = [run_id for run_id in ids if run_id not in known]
+        fresh = self._unknown(ids)
         if not fresh:
             return
         if len(fresh) > BATCH:
@@ -119,11 +129,15 @@ class Starter:
         await self._threads.read(self._read_clock)
         page = fresh[:BATCH]
         works = await self._threads.read(lambda: runs.load(self._database, self._me.id, page))
-        known = self.known
+        unknown = set(self._unknown(page))
         for work in works:
-            if work.id not in known:
+            if work.id in unknown:
                 self._waiting.add(work)
         self._active.changed.set()
+
+    def _unknown(self, ids: Sequence[int]) -> list[int]:
+        begun = self._in_flight | self._doubtful | self._active.ids
+        return [run_id for run_id in ids if run_id not in begun and run_id not in self._waiting]
 
     def _read_clock(self) -> None:
         with self._database.read() as connection:

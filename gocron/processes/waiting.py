@@ -15,8 +15,8 @@ AT_A_TIME = 20
 that wait for one group, a few may start."""
 
 CATCH_UP_AT_A_TIME = 4
-"""So many of those that are caught up on are started with a batch: what falls due meanwhile waits
-for them, a millisecond or two each."""
+"""So many of those that are caught up on are started in one go: what falls due meanwhile waits for
+them, a millisecond or two each."""
 
 CLEAR_S = 0.03
 """By itself nothing is caught up on so shortly before something else is due: the machine is to be
@@ -28,6 +28,10 @@ commands and their records need the machine too."""
 
 LONGEST_REST_S = 1.0
 """Also where the database was slow."""
+
+STARVED_S = 0.5
+"""Without a start for so long, what is caught up on goes along with what is due. Else it does not:
+that transaction is waited for."""
 
 Turn = tuple[int, bool, datetime, int]
 
@@ -54,12 +58,28 @@ class Waiting:
         self._to_catch_up: list[Turn] = []
         self._held: dict[int, QueuedWork] = {}
         self._blocked: dict[str, list[Turn]] = {}
+        self._in_line: dict[int, QueuedWork] = {}
+        self._on_time: set[int] = set()
         self._rest_until = 0.0
+        self._caught_up_at = 0.0
 
     @property
     def ids(self) -> set[int]:
         """Ids of all waiting runs."""
         return {*self._works, *self._held}
+
+    def __contains__(self, run_id: int) -> bool:
+        return run_id in self._works or run_id in self._held
+
+    @property
+    def on_time(self) -> set[int]:
+        """Ids of those that are not caught up on."""
+        return set(self._on_time)
+
+    @property
+    def late_count(self) -> int:
+        """How many are to be caught up on."""
+        return len(self._works) + len(self._held) - len(self._on_time)
 
     @property
     def any_held(self) -> bool:
@@ -68,8 +88,9 @@ class Waiting:
 
     def add(self, work: QueuedWork) -> None:
         """One more; one that waits already is left as it is."""
-        if work.id not in self._works and work.id not in self._held:
+        if work.id not in self:
             self._works[work.id] = work
+            self._enter(work)
             heapq.heappush(self._to_come, (work.start_at.timestamp(), work.id))
 
     def drop(self, run_ids: Iterable[int]) -> None:
@@ -77,10 +98,12 @@ class Waiting:
         for run_id in run_ids:
             self._works.pop(run_id, None)
             self._held.pop(run_id, None)
+            self._leave(run_id)
 
     def hold(self, work: QueuedWork, blocker: str) -> None:
         """It is due, and has to wait for ``blocker``."""
         self._held[work.id] = work
+        self._enter(work)
         heapq.heappush(self._blocked.setdefault(blocker, []), turn(work))
 
     def release(self, blockers: Iterable[str] | None = None) -> None:
@@ -100,13 +123,26 @@ class Waiting:
     def turns(self) -> dict[int, list[int]]:
         """Task -> ids of its runs that keep their turn, those of a catch-up aside."""
         found: dict[int, list[int]] = {}
-        for work in (*self._held.values(), *self._works.values()):
-            if work.held and not work.in_order:
-                found.setdefault(work.task_id, []).append(work.id)
+        for work in sorted(self._in_line.values(), key=lambda one: one.id not in self._held):
+            found.setdefault(work.task_id, []).append(work.id)
         return found
+
+    # What is asked for at every start and every look at the database is kept count of: thousands
+    # that are caught up on must not be gone through for it.
+
+    def _enter(self, work: QueuedWork) -> None:
+        if not work.in_order:
+            self._on_time.add(work.id)
+            if work.held:
+                self._in_line[work.id] = work
+
+    def _leave(self, run_id: int) -> None:
+        self._on_time.discard(run_id)
+        self._in_line.pop(run_id, None)
 
     def caught_up(self, began: float, ended: float) -> None:
         """Something that is caught up on was started in this time (POSIX)."""
+        self._caught_up_at = ended
         self._rest_until = ended + min(LONGEST_REST_S, REST * (ended - began))
 
     def next_at(self, now: float) -> float | None:
@@ -121,14 +157,14 @@ class Waiting:
 
     def take_due(self, now: float, most: int) -> list[QueuedWork]:
         """Take out what is due at POSIX time ``now``, at most ``most``, in their ``turn``. Of what
-        is caught up on only a few at a time, together with something that is due or while nothing
-        is about to be: what falls due meanwhile must not wait for long."""
+        is caught up on only a few at a time, while nothing else is due or about to be: what is on
+        time must not wait for it for long."""
         while (at := self._first(self._to_come)) is not None and at[0] <= now:
             self._offer(self._works[heapq.heappop(self._to_come)[1]])
-        if self._first(self._due) is None and not self._is_clear(now):
-            return []
         taken: list[QueuedWork] = []
-        caught_up = 0
+        alone = self._first(self._due) is None
+        may_catch_up = self._is_clear(now) if alone else now - self._caught_up_at > STARVED_S
+        caught_up = 0 if may_catch_up else CATCH_UP_AT_A_TIME
         while len(taken) < most:
             due = self._first(self._due)
             late = self._first(self._to_catch_up) if caught_up < CATCH_UP_AT_A_TIME else None
@@ -138,7 +174,8 @@ class Waiting:
             if due is None or (late is not None and late < due):
                 queue = self._to_catch_up
                 caught_up += 1
-            taken.append(self._works.pop(heapq.heappop(queue)[-1]))
+            taken.append(work := self._works.pop(heapq.heappop(queue)[-1]))
+            self._leave(work.id)
         return taken
 
     def _is_clear(self, now: float) -> bool:

@@ -130,6 +130,15 @@ def test_a_node_sees_the_queued_runs_it_owns_the_next_ones_first(database, me, o
     assert runs.queued_ids(database, me.id) == mine
 
 
+def test_what_is_caught_up_on_is_read_last_or_not_at_all(database, me, task_id):
+    late, backfill, now = (
+        insert_run(database, task_id=task_id, owner_id=me.id, attempt=n, trigger=trigger)
+        for n, trigger in enumerate((Trigger.CATCH_UP, Trigger.BACKFILL, Trigger.MANUAL))
+    )
+    assert runs.queued_ids(database, me.id) == [now, late, backfill]
+    assert runs.queued_ids(database, me.id, with_late=False) == [now]
+
+
 # not starting -----------------------------------------------------------------------------------
 
 

@@ -53,7 +53,8 @@ class Scene:
     def rows(self, name: str) -> list[dict[str, Any]]:
         return query(
             self.database,
-            "SELECT id, attempt, state, reason, held_at, start_at, started_at, finished_at "
+            "SELECT id, scheduled_at, attempt, state, reason, held_at, start_at, started_at, "
+            "finished_at "
             f"FROM run WHERE task_name = '{name}' ORDER BY id",
         )
 
@@ -151,21 +152,22 @@ def test_a_backfill_goes_on_under_the_next_leader_in_order_and_not_faster(
     wait_for(lambda: scene.states("daily").count("success") >= 2, "it has begun")
     killed = cluster.leader()
     successor(cluster, killed)
-    wait_for(
-        lambda: not {"queued", "running"} & set(scene.states("daily")),
-        "all of it ends",
-        patience_s=40,
-    )
-    rows = query(
-        scene.database,
-        "SELECT scheduled_at, state, started_at, finished_at FROM run ORDER BY started_at",
-    )
-    good = {row["scheduled_at"] for row in rows if row["state"] == "success"}
-    assert len(good) == 6
+    wait_for(lambda: len(good_slots(scene)) == 6, "all of it ends well", 40)
+    assert not {"queued", "running"} & set(scene.states("daily"))
+    rows = scene.rows("daily")
     for row in rows:
         others = [o for o in rows if o["started_at"] <= row["started_at"] < o["finished_at"]]
         assert len(others) <= 2
-    assert len(scene.started()) == len(set(scene.started())) == len(rows)
+    assert len(scene.started()) == len(set(scene.started()))
+    # One that the killed node was about to start may have got no further than its row.
+    silent = {f"daily {row['id']}": row["state"] for row in rows}
+    for line in scene.started():
+        del silent[line]
+    assert set(silent.values()) <= {"lost"}
+
+
+def good_slots(scene: Scene) -> set[datetime]:
+    return {row["scheduled_at"] for row in scene.rows("daily") if row["state"] == "success"}
 
 
 def test_while_everything_is_paused_only_people_start_something(

@@ -14,10 +14,11 @@ from sqlalchemy.exc import OperationalError
 from gocron.clock import DatabaseClock, boottime
 from gocron.core.identity import Identity
 from gocron.core.starting import Wait
+from gocron.core.states import Trigger
 from gocron.db import runs, starts
 from gocron.db.runs import QueuedWork
 from gocron.db.starts import Decided, Going
-from gocron.processes.starter import Starter
+from gocron.processes.starter import FEW_LATE, Starter
 from tests.unit.processes.queued_work import work
 
 AWAY = OperationalError("COMMIT", {}, Exception("server closed the connection"))
@@ -89,9 +90,10 @@ class World:
     def queue(self, *works: QueuedWork) -> None:
         self.queued |= {run.id: run for run in works}
 
-    def queued_ids(self, _database: object, _node_id: int) -> list[int]:
+    def queued_ids(self, _database: object, _node_id: int, *, with_late: bool) -> list[int]:
         self.loads += 1
-        return sorted(self.queued)
+        ids = sorted(self.queued, key=lambda run_id: (self.queued[run_id].in_order, run_id))
+        return [run_id for run_id in ids if with_late or not self.queued[run_id].in_order]
 
     def load(self, _database: object, _node_id: int, ids: Sequence[int]) -> list[QueuedWork]:
         return [self.queued[run_id] for run_id in ids if run_id in self.queued]
@@ -242,3 +244,32 @@ def test_what_was_withdrawn_while_it_waited_is_forgotten(world):
     world.go(lambda: world.asked)
     world.queued.clear()
     world.go(lambda: world.starter.known == set())
+
+
+def test_what_is_on_time_is_seen_at_once_while_much_is_caught_up_on(world):
+    """That is looked at now and then: tens of thousands of rows are not read every second."""
+    world.queue(*(work(n, trigger=Trigger.CATCH_UP) for n in range(1, FEW_LATE + 100)))
+    load = world.starter.load
+    world.loop.run(load())
+    assert len(world.starter.known) == len(world.queued)
+
+    del world.queued[1]  # withdrawn
+    world.queue(work(5000), work(5001, trigger=Trigger.BACKFILL))
+    world.loop.run(load())
+    assert {1, 5000, 5001} & world.starter.known == {1, 5000}
+    del world.queued[5000]
+    world.loop.run(load())
+    assert {1, 5000, 5001} & world.starter.known == {1}
+
+    world.starter._late_at = 0.0  # some seconds later
+    world.loop.run(load())
+    assert {1, 5000, 5001} & world.starter.known == {5001}
+
+
+def test_what_is_caught_up_on_is_read_at_once_when_little_of_it_is_left(world):
+    late = [work(n, trigger=Trigger.CATCH_UP) for n in range(1, FEW_LATE + 100)]
+    world.queue(*late[:10])
+    world.loop.run(world.starter.load())
+    world.queue(*late[10:])
+    world.loop.run(world.starter.load())
+    assert len(world.starter.known) == len(late)
