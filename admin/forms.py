@@ -27,6 +27,18 @@ class PanelForm(Form):
             return translations
 
 
+def new_password(label: Any) -> PasswordField:
+    """One that is to be somebody's from now on; the form calls it ``new``."""
+    longer = Length(min=SHORTEST_PASSWORD, message=AT_LEAST)
+    rules = [InputRequired(), longer, LONGEST_PASSWORD, NO_NUL]
+    return PasswordField(label, rules, description=AT_LEAST)
+
+
+def once_more(label: Any) -> PasswordField:
+    """The same as ``new``, typed again."""
+    return PasswordField(label, [EqualTo("new", _("This is not the same as above."))])
+
+
 class LoginForm(PanelForm):
     """Name and password."""
 
@@ -38,16 +50,5 @@ class PasswordForm(PanelForm):
     """The old password, and the new one twice."""
 
     old = PasswordField(_("Current password"), [InputRequired(), LONGEST_PASSWORD, NO_NUL])
-    new = PasswordField(
-        _("New password"),
-        [
-            InputRequired(),
-            Length(min=SHORTEST_PASSWORD, message=AT_LEAST),
-            LONGEST_PASSWORD,
-            NO_NUL,
-        ],
-        description=AT_LEAST,
-    )
-    again = PasswordField(
-        _("New password, again"), [EqualTo("new", _("This is not the same as above."))]
-    )
+    new = new_password(_("New password"))
+    again = once_more(_("New password, again"))

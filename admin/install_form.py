@@ -7,13 +7,12 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from wtforms import EmailField, Field, Form, PasswordField, RadioField, StringField
 from wtforms.fields import SelectChoice
-from wtforms.validators import EqualTo, InputRequired, Length, Regexp, StopValidation
+from wtforms.validators import InputRequired, Length, Regexp, StopValidation
 
-from admin.forms import AT_LEAST, LONGEST_PASSWORD, NO_NUL, PanelForm
+from admin.forms import LONGEST_PASSWORD, PanelForm, new_password, once_more
 from gocron import zones
 from gocron.config import DEFAULT_PORTS
 from gocron.core.installing import Administrator, Wizard
-from gocron.db.users import SHORTEST_PASSWORD
 
 ENGINES = {
     "sqlite": lazy("SQLite"),
@@ -152,19 +151,8 @@ class InstallForm(PanelForm):
         filters=[_trimmed],
         default="admin",
     )
-    new = PasswordField(
-        lazy("Password"),
-        [
-            InputRequired(),
-            Length(min=SHORTEST_PASSWORD, message=AT_LEAST),
-            LONGEST_PASSWORD,
-            NO_NUL,
-        ],
-        description=AT_LEAST,
-    )
-    again = PasswordField(
-        lazy("Password, again"), [EqualTo("new", lazy("This is not the same as above."))]
-    )
+    new = new_password(lazy("Password"))
+    again = once_more(lazy("Password, again"))
     email = EmailField(
         lazy("E-mail"),
         [

@@ -18,7 +18,7 @@ from gocron.db.claims import Claimant, require_term
 from gocron.db.dialects import Dialect
 from gocron.db.engine import Database
 from gocron.db.naming import table
-from gocron.db.run_rows import IDS, pack_ids, update_by_id
+from gocron.db.run_rows import IDS, checked, pack_ids, update_by_id
 
 
 def orphans(database: Database, claimant: Claimant) -> list[QueuedRun]:
@@ -65,7 +65,7 @@ def adopt(
                 dialect,
                 sorted(run_id for run_id, why in missed.items() if why == reason),
                 f"state = :missed, finished_at = {dialect.clock}, reason = :reason",
-                "t.state = :queued",
+                checked("t.state = :queued"),
                 {
                     "missed": RunState.MISSED,
                     "queued": RunState.QUEUED,
@@ -81,7 +81,7 @@ def adopt(
             free,
             "owner_id = :node, term = :term, start_at = "
             f"CASE WHEN t.start_at < {dialect.clock} THEN {dialect.clock} ELSE t.start_at END",
-            "t.state = :queued",
+            checked("t.state = :queued"),
             {"queued": RunState.QUEUED, "node": claimant.node_id, "term": claimant.term},
         )
 
@@ -96,7 +96,7 @@ def _lock_queued(connection: Connection, dialect: Dialect, run_ids: Sequence[int
             text(
                 f"SELECT t.id FROM {dialect.unpack(IDS, 'ids', 'i')} "
                 f"{dialect.straight_join} {table('run')} t{dialect.by_key} ON t.id = i.id "
-                f"WHERE t.state = :queued ORDER BY t.id{dialect.skip_locked_of('t')}"
+                f"WHERE {checked('t.state = :queued')} ORDER BY t.id{dialect.skip_locked_of('t')}"
             ),
             {"ids": pack_ids(dialect, run_ids), "queued": RunState.QUEUED},
         ).scalars()

@@ -17,7 +17,7 @@ from gocron.core.states import IN_ORDER, RunState, Trigger
 from gocron.db.dialects import Columns, Dialect
 from gocron.db.engine import Database
 from gocron.db.naming import table
-from gocron.db.run_rows import IDS, pack_ids, update_by_id
+from gocron.db.run_rows import IDS, checked, pack_ids, update_by_id
 
 ENDS: Columns = {
     "id": "int",
@@ -140,7 +140,7 @@ def load(database: Database, node_id: int, run_ids: Sequence[int]) -> list[Queue
                 f"{dialect.straight_join} {table('run')} r ON r.id = i.id "
                 f"{dialect.straight_join} {table('task')} t ON t.id = r.task_id "
                 f"LEFT JOIN {table('backfill')} b ON b.id = r.backfill_id "
-                "WHERE r.state = :queued AND r.owner_id = :node"
+                "WHERE " + checked("r.state = :queued AND r.owner_id = :node")
             ),
             {"ids": pack_ids(dialect, run_ids), "queued": RunState.QUEUED, "node": node_id},
         ).all()
@@ -182,7 +182,7 @@ def hand_back(database: Database, node_id: int, run_ids: Sequence[int]) -> None:
             database.dialect,
             run_ids,
             "owner_id = NULL",
-            "t.state = :queued AND t.owner_id = :node",
+            checked("t.state = :queued AND t.owner_id = :node"),
             {"queued": RunState.QUEUED, "node": node_id},
         )
     )
@@ -198,7 +198,7 @@ def finish(database: Database, node_id: int, ends: Sequence[End]) -> None:
                 dialect.update_from(
                     table("run"),
                     dialect.unpack(ENDS, "ends", "e"),
-                    "t.id = e.id AND t.state = :running AND t.owner_id = :node",
+                    "t.id = e.id AND " + checked("t.state = :running AND t.owner_id = :node"),
                     dialect.assign(
                         "state", "reason", "exit_code", "finished_at", "output_bytes", source="e"
                     ),
@@ -252,7 +252,7 @@ def settle_unstarted(
             dialect,
             sorted(free),
             f"state = :lost, finished_at = {dialect.clock}, reason = :reason",
-            "t.state = :running AND t.owner_id = :node",
+            checked("t.state = :running AND t.owner_id = :node"),
             {
                 "lost": RunState.LOST,
                 "running": RunState.RUNNING,

@@ -21,7 +21,7 @@ from gocron.db import pauses
 from gocron.db.dialects import Columns, Dialect
 from gocron.db.lock import LOCK_NAME
 from gocron.db.naming import table
-from gocron.db.run_rows import IDS, update_by_id
+from gocron.db.run_rows import IDS, checked, update_by_id
 from gocron.db.runs import QueuedWork
 
 STARTED: Columns = {"id": "int", "revision": "int", "followed": "int"}
@@ -199,7 +199,8 @@ def _lock_startable(
             f"SELECT t.id, t.term, (SELECT f.followed FROM {table('task')} f "
             f"WHERE f.id = t.task_id) AS followed FROM {dialect.unpack(IDS, 'ids', 'i')} "
             f"{dialect.straight_join} {table('run')} t{dialect.by_key} ON t.id = i.id "
-            "WHERE t.state = :queued AND t.owner_id = :node AND EXISTS (SELECT 1 FROM "
+            f"WHERE {checked('t.state = :queued AND t.owner_id = :node')} "
+            "AND EXISTS (SELECT 1 FROM "
             f"{table('node')} n WHERE n.id = :node AND n.incarnation = :incarnation) "
             f"AND EXISTS (SELECT 1 FROM {table('scheduler_lock')} l "
             "WHERE l.lock_name = :lock AND l.term = t.term) "
@@ -244,7 +245,7 @@ def skip(connection: Connection, dialect: Dialect, node_id: int, skipped: dict[i
             dialect,
             run_ids,
             f"state = :skipped, reason = :reason, finished_at = {dialect.clock}",
-            "t.state = :queued AND t.owner_id = :node",
+            checked("t.state = :queued AND t.owner_id = :node"),
             {
                 "skipped": RunState.SKIPPED,
                 "queued": RunState.QUEUED,
@@ -273,7 +274,7 @@ def _hold(
                 dialect,
                 run_ids,
                 f"reason = :reason{held}",
-                "t.state = :queued",
+                checked("t.state = :queued"),
                 {"reason": reason, "queued": RunState.QUEUED},
             )
 
@@ -299,7 +300,7 @@ def _stop_running(connection: Connection, dialect: Dialect, task_ids: set[int]) 
         dialect,
         [row.id for row in going if row.task_id in task_ids],
         f"stop_requested_at = {dialect.clock}, stop_requested_by = :who",
-        "t.state = :running AND t.stop_requested_at IS NULL",
+        checked("t.state = :running AND t.stop_requested_at IS NULL"),
         {"running": RunState.RUNNING, "who": REPLACED_BY},
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,9 @@ import pytest
 from gocron.config import Settings
 from gocron.db import migrate
 from gocron.db.engine import Database, limit_waits
+from gocron.db.lock import LockSession
 from tests.helpers.big import fill
+from tests.helpers.candidates import LEASE_S
 from tests.helpers.databases import CONNECTIONS, PATIENCE_S, settings_for
 from tests.helpers.rows import empty
 from tests.helpers.servers import PrivateMariaDB, PrivatePostgres, PrivateServer
@@ -44,6 +46,29 @@ def server(engine: str, request: pytest.FixtureRequest) -> PrivateServer:
     names = {"postgres": "postgres_server", "mysql": "mariadb_server"}
     chosen: PrivateServer = request.getfixturevalue(names[engine])
     return chosen
+
+
+@pytest.fixture
+def quick(settings: Settings) -> Settings:
+    """Settings under which an election takes a moment."""
+    changes = {"lease_s": LEASE_S, "renew_s": 0.5, "grace_s": 0.4, "poll_s": 0.05}
+    return settings.model_copy(update=changes)
+
+
+@pytest.fixture
+def open_session(quick: Settings, database: Database) -> Iterator[Callable[[str], LockSession]]:
+    """Makes connected sessions and closes them at the end."""
+    opened: list[LockSession] = []
+
+    def make(name: str) -> LockSession:
+        session = LockSession(quick, f"{name}:1", name)
+        session.connect()
+        opened.append(session)
+        return session
+
+    yield make
+    for session in opened:
+        session.close()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -22,13 +22,20 @@ from gocron.db.claims import Claimant, TermOver, claim
 from gocron.db.engine import Database
 from gocron.db.lock import LockLost, LockSession, NotHeld, ReadOnlyServer
 from gocron.db.models import Leadership, SchedulerLock, Task
-from tests.helpers.candidates import Candidate, candidates, leader_of, session_id, terms, until
+from tests.helpers.candidates import (
+    LEASE_S,
+    Candidate,
+    candidates,
+    leader_of,
+    session_id,
+    terms,
+    until,
+)
 from tests.helpers.private_server import PrivateServer
 from tests.helpers.rows import due_of, insert_task, next_slot_of, now_of, rows, scalar
 
 pytestmark = pytest.mark.parametrize("engine", ["postgres", "mysql"], indirect=True)
 
-LEASE_S = 2.0
 NAMES = ("a", "b", "c", "d", "e")
 KILL = {"postgresql": "SELECT pg_terminate_backend({})", "mysql": "KILL {}"}
 
@@ -38,29 +45,6 @@ def patient(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """An elector gives up on a server that is silent for a third of its lease, and on PostgreSQL
     that goes for its whole process: here, for the tests as well."""
     monkeypatch.setattr("gocron.db.engine.limit_waits", lambda _limit_s: None)
-
-
-@pytest.fixture
-def quick(settings: Settings) -> Settings:
-    """Settings under which an election takes a moment."""
-    changes = {"lease_s": LEASE_S, "renew_s": 0.5, "grace_s": 0.4, "poll_s": 0.05}
-    return settings.model_copy(update=changes)
-
-
-@pytest.fixture
-def open_session(quick: Settings, database: Database) -> Iterator[Callable[[str], LockSession]]:
-    """Makes connected sessions and closes them at the end."""
-    opened: list[LockSession] = []
-
-    def make(name: str) -> LockSession:
-        session = LockSession(quick, f"{name}:1", name)
-        session.connect()
-        opened.append(session)
-        return session
-
-    yield make
-    for session in opened:
-        session.close()
 
 
 def timing(settings: Settings) -> Timing:

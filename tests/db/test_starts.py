@@ -6,9 +6,11 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from gocron.clock import DatabaseClock, boottime
 from gocron.core.firing import settle
 from gocron.core.identity import Identity
 from gocron.core.states import Overlap, RunState, Trigger
-from gocron.db import adoption, runs, starts
+from gocron.db import adoption, migrate, runs, starts
 from gocron.db.claims import Claimant
 from gocron.db.engine import Database
 from gocron.db.models import Backfill, ConcurrencyGroup, Pause, Run, SchedulerLock, Task
@@ -33,6 +35,7 @@ from tests.helpers.databases import (
     settings_for,
     statements_of,
 )
+from tests.helpers.private_server import PrivateServer
 from tests.helpers.rows import (
     FAR,
     SECOND,
@@ -863,21 +866,35 @@ def test_a_run_that_waits_survives_the_leader_and_begins_under_the_next_one_in_i
 # what it costs ----------------------------------------------------------------------------------
 
 
-@on_servers
-@pytest.mark.parametrize("queued", [0, 20_000])
-def test_looking_around_does_not_read_what_is_queued_here(server, home, queued):
-    """A catch-up may have queued thousands; each start looks around."""
-    from gocron.db import migrate
-
+@contextmanager
+def much_queued(
+    server: PrivateServer, home: Path, count: int
+) -> Iterator[tuple[Database, Identity]]:
+    """A database of its own with so many runs that are queued for a node: an hour without a leader
+    leaves thousands to catch up on."""
     name = server.create_database()
     database = Database(settings_for(server.environment(name), home))
     try:
         migrate.upgrade(database)
-        me, other = (insert_node(database, name) for name in ("me", "other"))
-        busy, task_id = (task.id for task in insert_tasks(database, ["busy", "free"]))
+        begin_term(database, TERM)
+        me, task_id = (
+            insert_node(database, "me"),
+            insert_task(database, "late", overlap="parallel").id,
+        )
         due = now_of(database) - SECOND
-        values = {"task_id": task_id, "owner_id": me.id, "start_at": due}
-        insert_runs(database, (values | {"scheduled_at": FAR + n * SECOND} for n in range(queued)))
+        values = {"task_id": task_id, "owner_id": me.id, "term": TERM, "start_at": due}
+        insert_runs(database, (values | {"scheduled_at": FAR + n * SECOND} for n in range(count)))
+        yield database, me
+    finally:
+        database.close()
+        server.drop_database(name)
+
+
+@on_servers
+@pytest.mark.parametrize("queued", [0, 20_000])
+def test_looking_around_does_not_read_what_is_queued_here(server, home, queued):
+    with much_queued(server, home, queued) as (database, me):
+        other, busy = insert_node(database, "other"), insert_task(database, "busy").id
         running(database, other, busy, 3)
         analyse(database)
         with statements_of(database) as sent, database.read() as connection:
@@ -887,9 +904,20 @@ def test_looking_around_does_not_read_what_is_queued_here(server, home, queued):
         assert effort(database, statement) < 100
         if queued:
             assert "run" not in full_scans(database, statement)
-    finally:
-        database.close()
-        server.drop_database(name)
+
+
+@on_servers
+def test_a_few_are_started_without_going_through_all_that_is_queued(server, home):
+    """Nobody has counted the rows yet: by the statistics hardly anything is queued."""
+    with much_queued(server, home, 20_000) as (database, me):
+        ids = [found.id for found in rows(database, Run)[9_000:9_004]]
+        with statements_of(database) as sent:
+            works = works_of(database, me, ids)
+            assert len(start(database, me, works)) == 4
+        about_runs = [one for one in sent if "run" in one[0] and "UNION ALL" not in one[0]]
+        assert {one[0][:6] for one in about_runs} == {"SELECT", "UPDATE"}
+        for statement in about_runs:
+            assert effort(database, statement) < 200, statement[0]
 
 
 def analyse(database: Database) -> None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 
-from gocron.config import Settings
 from gocron.core.leadership import Locked
 from gocron.db import cluster, step_down
 from gocron.db.audit import Actor
 from gocron.db.engine import Database
-from gocron.db.lock import LockSession
 from gocron.db.models import AuditLog, Leadership, Node, SchedulerLock
 from gocron.errors import Conflict
 from tests.helpers.candidates import candidates, leader_of, terms, until
@@ -28,27 +25,6 @@ ADA = Actor("ada", "192.0.2.1", "b")
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """An elector's impatience with PostgreSQL goes for its whole process: not for the tests."""
     monkeypatch.setattr("gocron.db.engine.limit_waits", lambda _limit_s: None)
-
-
-@pytest.fixture
-def quick(settings: Settings) -> Settings:
-    changes = {"lease_s": 2.0, "renew_s": 0.5, "grace_s": 0.4, "poll_s": 0.05}
-    return settings.model_copy(update=changes)
-
-
-@pytest.fixture
-def open_session(quick: Settings, database: Database) -> Iterator[Callable[[str], LockSession]]:
-    opened: list[LockSession] = []
-
-    def make(name: str) -> LockSession:
-        session = LockSession(quick, f"{name}:1", name)
-        session.connect()
-        opened.append(session)
-        return session
-
-    yield make
-    for session in opened:
-        session.close()
 
 
 def alive(database: Database, *names: str) -> None:

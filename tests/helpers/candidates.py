@@ -49,6 +49,9 @@ from gocron.db.lock import LockLost, LockSession, NotHeld, ReadOnlyServer
 TROUBLE = (SQLAlchemyError, NotHeld, LockLost, ReadOnlyServer, OSError)
 PATIENCE_S = 20.0
 
+LEASE_S = 2.0
+"""Of elections in tests; the fixture ``quick`` has it."""
+
 
 def session_id(session: LockSession) -> int:
     """The server's number for the session; asks the driver, not the server."""
