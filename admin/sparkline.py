@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from markupsafe import Markup
 
+from admin.presentation import STATE_NAMES
 from gocron.core.states import RunState
 from gocron.db.recent_runs import SHOWN, BriefRun
 
@@ -41,10 +42,10 @@ def sparkline(runs: Sequence[BriefRun]) -> Markup:
 
 def in_words(runs: Sequence[BriefRun]) -> str:
     """``Last 20 runs: 18 success, 2 failed; newest: failed``."""
-    states = Counter(str(run.state) for run in runs)
-    listed = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    states = Counter(str(STATE_NAMES[run.state]) for run in runs)
+    listed = _(", ").join(f"{count} {state}" for state, count in states.most_common())
     head = ngettext("Last run", "Last %(num)d runs", len(runs))
-    newest = _("newest: %(state)s", state=runs[-1].state)
+    newest = _("newest: %(state)s", state=STATE_NAMES[runs[-1].state])
     return f"{head}: {listed}; {newest}"
 
 

@@ -132,7 +132,9 @@ def _looked_at(upload: Upload) -> tuple[Reading, Comparison]:
     """The tasks of a file, and what is different about them."""
     usual = {"timezone": auth.context().settings.timezone}
     found = task_files.read(upload.data, upload.form, usual, MOST_TASKS)
-    return found, task_import.compare(auth.context().database, found)
+    database = auth.context().database
+    found = task_import.unresolved(database, found)
+    return found, task_import.compare(database, found)
 
 
 def _unpacked() -> Upload:

@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth
-from admin.presentation import STATE_COLOURS, STATE_WORDS, duration
+from admin.presentation import STATE_COLOURS, STATE_NAMES, STATE_WORDS, duration
 from admin.views.base import row_id
 from admin.views.words import sentence
 from gocron.core.terminal import plain
@@ -60,7 +60,7 @@ class TaskTrial:
         after = request.args.get("after", -1, type=int)
         found = run_queries.output(database, run_id, max(-1, min(after, 2**31 - 1)), SHOWN_CHARS)
         return jsonify(
-            state=run.state,
+            state=str(STATE_NAMES[run.state]),
             colour=STATE_COLOURS[run.state],
             reason=run.reason or str(STATE_WORDS[run.state]),
             took=duration(run.duration) if run.duration is not None else "",

@@ -66,10 +66,12 @@ INSTEAD = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Mistake:
-    """What is wrong in one place of a definition; ``path`` is the field, then what is inside."""
+    """What is wrong in one place of a definition; ``path`` is the field, then what is inside.
+    ``task`` is the name of the task, where several are looked at."""
 
     path: tuple[str, ...]
     message: str
+    task: str = ""
 
     @property
     def field(self) -> str:

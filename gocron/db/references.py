@@ -119,7 +119,8 @@ def _require_calendars(
                 if name not in days:
                     known = connection.execute(select(Calendar.name)).scalars().all()
                     words = _unknown("calendar", name, known, "create it with `gocron calendar`")
-                    mistakes.append(Mistake((field,), _whose(definition, definitions) + words))
+                    message = _whose(definition, definitions) + words
+                    mistakes.append(Mistake((field,), message, definition.name))
     return days
 
 
@@ -132,7 +133,8 @@ def _require_groups(
     for definition in definitions:
         if definition.group and definition.group not in known:
             words = _unknown("group", definition.group, known, "create it with `gocron group`")
-            mistakes.append(Mistake(("group",), _whose(definition, definitions) + words))
+            message = _whose(definition, definitions) + words
+            mistakes.append(Mistake(("group",), message, definition.name))
 
 
 def _require_parents(
@@ -148,7 +150,8 @@ def _require_parents(
         for name in definition.depends_on:
             if name not in known:
                 words = _unknown("task", name, alike, "create it first")
-                mistakes.append(Mistake(("depends_on",), _whose(definition, definitions) + words))
+                message = _whose(definition, definitions) + words
+                mistakes.append(Mistake(("depends_on",), message, definition.name))
 
 
 def _require_no_cycle(
@@ -161,7 +164,7 @@ def _require_no_cycle(
         if definition.depends_on and (cycle := find_cycle(parents, definition.name)):
             way = " → ".join(repr(name) for name in cycle)
             words = f"the tasks would wait for each other for ever: {way}"
-            mistakes.append(Mistake(("depends_on",), words))
+            mistakes.append(Mistake(("depends_on",), words, definition.name))
             return
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, select
 
-from gocron.core.definition import TaskDefinition
+from gocron.core.definition import Refused, TaskDefinition
 from gocron.core.parameters import Parameter, check
-from gocron.core.task_files import Reading
+from gocron.core.task_files import MISTAKES_TOLD, Reading
 from gocron.db import references, task_rows, tasks
 from gocron.db.audit import Actor
 from gocron.db.engine import Database
@@ -87,6 +87,21 @@ def compare(database: Database, found: Reading) -> Comparison:
         else:
             unchanged.append(definition.name)
     return Comparison(tuple(new), tuple(changed), tuple(unchanged), _digest(there))
+
+
+def unresolved(database: Database, found: Reading) -> Reading:
+    """The same, with what its tasks name and what does not exist (calendars, groups, parents) among
+    its mistakes."""
+    if found.mistakes or not found.definitions:
+        return found  # a parent may be the task that could not be read
+    lines = {task.name: line for task, line in zip(found.definitions, found.lines, strict=True)}
+    try:
+        with database.read() as connection:
+            references.look(connection, found.definitions)
+    except Refused as error:
+        told = [(lines[mistake.task], str(mistake)) for mistake in error.mistakes]
+        return replace(found, mistakes=tuple(told[:MISTAKES_TOLD]), more=len(told[MISTAKES_TOLD:]))
+    return found
 
 
 def apply(database: Database, wanted: Comparison, actor: Actor) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from gocron.core.definition import TaskDefinition, define
 from gocron.core.task_files import Form, parse
-from gocron.db import tasks
+from gocron.db import groups, tasks
 from gocron.db.models import AuditLog, Task
 from tests.helpers.panel import TESTER, form_values, words_of
 from tests.helpers.rows import insert_tasks, rows
@@ -112,13 +112,27 @@ def test_a_task_that_somebody_makes_meanwhile_is_not_overwritten(panel, visitor)
     assert definitions(panel)["backup"].command == "theirs"
 
 
+def test_what_a_task_names_and_what_does_not_exist_is_told_before_anything_is_applied(
+    panel, visitor
+):
+    text = FILE.replace("timeout: 60", "group: unheard of")
+    answer = upload(visitor, text)
+    assert counts(answer.text)["wrong"] == 1
+    cells = r'<td class="text-end">(\d+)</td><td class="wrap">(.*?)</td>'
+    ((line, message),) = re.findall(cells, answer.text)
+    assert "unheard of" in message
+    assert text.splitlines()[int(line) - 1].startswith("  - name: backup")
+    assert 'id="apply"' not in answer.text
+
+
 def test_if_one_task_cannot_be_saved_none_is(panel, visitor):
     panel.create_task()
-    text = FILE.replace("timeout: 60", "group: unheard of")
-    form = form_of(upload(visitor, text).text)
+    groups.save(panel.database, "narrow", 1, "", TESTER)
+    form = form_of(upload(visitor, FILE.replace("timeout: 60", "group: narrow")).text)
+    groups.delete(panel.database, "narrow", TESTER)
     words = words_of(visitor.post("/tasks/import/", form).text)
-    assert "Nothing was changed" in words
-    assert "unheard of" in words
+    assert "there is no group" in words
+    assert "narrow" in words
     assert list(definitions(panel)) == ["backup"]
 
 
