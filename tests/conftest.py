@@ -6,10 +6,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
+from gocron.db import users
 from tests.helpers.servers import PrivateMariaDB, PrivatePostgres, PrivateServer
 
 SERVER_FIXTURES = {"postgres": "postgres_server", "mysql": "mariadb_server"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashes() -> Iterator[None]:
+    """A hash worth its name takes 50 ms on several cores. Not those that tests make by themselves;
+    processes of the product know nothing of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(users, "_hasher", quick)
+        yield
 
 
 @pytest.fixture(scope="session")

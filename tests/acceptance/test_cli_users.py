@@ -11,11 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
 from gocron.db import users
+from gocron.db.models import User
 from tests.helpers.cluster import ROOT
 from tests.helpers.command import Gocron, assert_refused
 from tests.helpers.product import database_of
+from tests.helpers.rows import rows
 
 PROMPT = re.compile(rb"(Password|confirmation): ")
 
@@ -45,6 +48,8 @@ def test_a_user_is_created_and_listed(gocron):
     )
     assert listed["created_at"].endswith("Z")
     assert "argon2" not in gocron.must("user", "list")
+    with database_of(gocron.environment) as database:
+        assert not PasswordHasher().check_needs_rehash(rows(database, User)[0].password_hash)
     assert _may_log_in(gocron, "ada", "correct horse")
     assert_refused(
         gocron("user", "create", "ada", "--password-stdin", stdin="correct horse"),

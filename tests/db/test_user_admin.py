@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import update
 
 from gocron.db import user_admin, users
@@ -18,13 +17,6 @@ from tests.helpers.rows import row, rows
 
 PASSWORD = "correct horse"
 ADA, BOB = Actor("ada"), Actor("bob")
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(users, "_hasher", quick)
-    monkeypatch.setattr(users, "_nobody", quick.hash("nobody has this password"))
 
 
 @pytest.fixture
