@@ -24,5 +24,12 @@ def spoken(text: Exception | str) -> str:
 
 
 def stored(text: str) -> str:
-    """A reason as the database has it: English, whoever reads it."""
-    return spoken(recognised(text))
+    """A reason as the database has it, which is English whoever reads it. In templates it is the
+    filter ``spoken``."""
+    return spoken(text if isinstance(text, Saying) else recognised(text))
+
+
+def sentence(text: Exception | str) -> str:
+    """``spoken``, beginning with a capital letter."""
+    words = spoken(text)
+    return words[:1].upper() + words[1:]

@@ -8,6 +8,7 @@ database. It remembers how it was made, so that the panel can say it in the lang
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 
 class Saying(str):
@@ -28,11 +29,21 @@ def say_n(one: str, many: str, num: int, **values: object) -> Saying:
     return _made(one if num == 1 else many, one, many, {"num": num, **values})
 
 
+_INSIDE = "%(where)s: %(what)s"
+
+
 def inside(place: Sequence[str], what: str) -> str:
     """``what``, said of a place within a place: ``environment: HOME: must be a text``."""
     for where in reversed(place):
         what = say("%(where)s: %(what)s", where=where, what=what)
     return what
+
+
+def placed(message: str) -> tuple[str, str]:
+    """What ``inside`` was told: the outermost place, and what is wrong there."""
+    if isinstance(message, Saying) and message.template == _INSIDE:
+        return str(message.values["where"]), cast(str, message.values["what"])
+    return "", message
 
 
 def listed(words: Sequence[str]) -> str:

@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response
 from admin import auth, comparing, duration_chart, graph_layout, heat_map, task_words
 from admin.i18n import language
 from admin.presentation import spec_zone
+from admin.spoken import sentence
 from admin.views.base import row_id
-from admin.views.words import sentence
 from gocron.core.preview import Upcoming, preview
 from gocron.core.schedule import rules_of
 from gocron.core.words import explain

@@ -20,7 +20,7 @@ from gocron.core.words import explain
 from gocron.db import calendars
 from gocron.db.engine import Database
 from gocron.errors import InvalidSchedule
-from gocron.sayings import inside, say
+from gocron.sayings import inside, said, say
 
 SLOTS = 10
 MOST_CALENDARS = 40
@@ -104,4 +104,4 @@ def _moment(name: str, zone: str) -> datetime | None:
         return moments.read(text, zone)
     except ValueError as error:
         label = _("not before") if name == "starts_at" else _("not after")
-        raise InvalidSchedule(inside([label], str(error))) from error
+        raise InvalidSchedule(inside([label], said(error))) from error

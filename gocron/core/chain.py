@@ -24,6 +24,15 @@ from gocron.sayings import say
 MOST_RERUNS = 10
 """So often is a run begun again whose node died; then it may be the run that kills them."""
 
+_ENDED = {
+    RunState.FAILED: say("failed"),
+    RunState.TIMEOUT: say("timeout"),
+    RunState.CANCELLED: say("cancelled"),
+    RunState.LOST: say("lost"),
+    RunState.SKIPPED: say("skipped"),
+    RunState.MISSED: say("missed"),
+}
+
 LONGEST_DELAY = timedelta(days=1)
 
 
@@ -240,7 +249,7 @@ class Chains:
                 unmet = unmet or say(
                     "%(task)s, which it depends on, ended %(state)s",
                     task=repr(name),
-                    state=str(last.state),
+                    state=_ENDED.get(last.state, str(last.state)),
                 )
         if waits and not unmet:
             return None

@@ -96,6 +96,12 @@ TEMPLATES = (
     "the node's parent process died",
     "the node was stopped",
     "node %(node)s gave no sign of life for %(seconds)s s while it ran",
+    "failed",
+    "timeout",
+    "cancelled",
+    "lost",
+    "skipped",
+    "missed",
     # why a task is broken
     "the calendar %(name)s does not exist (any more)",
 )
@@ -107,7 +113,7 @@ COUNTING = (
 """Parts of others, for one and for many."""
 
 _NUMBERS = frozenset({"num", "code", "status", "limit", "most", "waiting", "seconds", "body_limit"})
-_PARTS = frozenset({"runs", "missed", "changed"})
+_PARTS = frozenset({"runs", "missed", "changed", "state"})
 """What stands for these is one of the templates itself."""
 
 _PLACE = re.compile(r"%\((\w+)\)s")

@@ -123,9 +123,9 @@ def save(
         raise InvalidTask(
             "days",
             say(
-                "must be at most %(most_days)s days, found %(wanted)s",
-                most_days=MOST_DAYS,
-                wanted=len(wanted),
+                "must be at most %(most)s days, found %(count)s",
+                most=MOST_DAYS,
+                count=len(wanted),
             ),
         )
     values: dict[str, Any] = {

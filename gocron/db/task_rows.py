@@ -166,7 +166,7 @@ def cancel_waiting(
         ended = {
             "state": RunState.CANCELLED,
             "finished_at": dialect.now(connection),
-            "reason": say("%(why)s before this run began", why=reason),
+            "reason": say("%(changed)s before this run began", changed=reason),
         }
         # By id, so that again no other task's rows are waited for.
         connection.execute(update(Run).where(Run.id.in_(waiting), queued).values(**ended))

@@ -44,9 +44,11 @@ class NamesTaken(InvalidTask):
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        listed = ", ".join(repr(name) for name in self.names[:5])
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        super().__init__("name", f"{listed}{more} taken by another task; names are unique")
+        listed: str = ", ".join(repr(name) for name in self.names[:5])
+        if len(names) > 5:
+            listed = say("%(names)s and %(more)s more", names=listed, more=len(names) - 5)
+        words = say("%(names)s taken by another task; names are unique", names=listed)
+        super().__init__("name", words)
 
 
 def create(database: Database, definition: TaskDefinition, actor: Actor) -> int:

@@ -262,7 +262,7 @@ class Scheduler:
                 say(
                     "node %(node)s gave no sign of life for %(seconds)s s while it ran",
                     node=name,
-                    seconds=f"{nodes.LOST_AFTER_S:.0f}",
+                    seconds=round(nodes.LOST_AFTER_S),
                 ),
                 pulse.heartbeat_at if pulse else None,
             )
