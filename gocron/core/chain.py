@@ -289,7 +289,7 @@ class Chains:
             return values_for(task.parameters, given) or None, unmet
         except InvalidTask as error:
             return None, unmet or say(
-                "it cannot be given its parameters: %(why)s", why=error.message
+                "it cannot be given its parameters: %(mistake)s", mistake=error.message
             )
 
     def _given(self, run: ChainRun) -> Mapping[str, Value]:

@@ -42,7 +42,13 @@ TEMPLATES = (
     "%(task)s, which it depends on, does not exist any more",
     "%(task)s, which it depends on, is disabled",
     "the task is disabled",
-    "it cannot be given its parameters: %(why)s",
+    "it cannot be given its parameters: %(mistake)s",
+    "has no default and must be given",
+    "must be true or false, found %(found)s",
+    "must be a whole number, found %(found)s",
+    "must be a number, found %(found)s",
+    "must be a text, found %(found)s",
+    "must be %(choices)s, found %(found)s",
     # db: somebody changed something meanwhile
     "the task was changed",
     "the task was disabled",
@@ -136,6 +142,9 @@ class _Known:
             if not isinstance(part, Saying):
                 return None
             values[name] = part
+        if "mistake" in values:
+            place, _, what = str(values["mistake"]).partition(": ")
+            values["mistake"] = inside([place], recognised(what))
         if self.many:
             return say_n(self.template, self.many, int(match["num"]))
         return say(self.template, **values)
@@ -156,10 +165,15 @@ def recognised(text: str) -> str:
 def _known(template: str, shown: str, many: str = "") -> _Known:
     pieces = _PLACE.split(shown)
     pieces[::2] = [re.escape(piece) for piece in pieces[::2]]
-    pieces[1::2] = [
-        f"(?P<{name}>{'[0-9]+' if name in _NUMBERS else '.+'})" for name in pieces[1::2]
-    ]
+    pieces[1::2] = [f"(?P<{name}>{_kind(name)})" for name in pieces[1::2]]
     return _Known(re.compile("".join(pieces), re.DOTALL), template, many)
+
+
+def _kind(name: str) -> str:
+    """What can stand for a placeholder."""
+    if name in _NUMBERS:
+        return "[0-9]+"
+    return "[^:]+" if name in _PARTS else ".+?"
 
 
 def _said(known: _Known) -> int:
