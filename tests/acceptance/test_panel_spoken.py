@@ -14,12 +14,12 @@ FULL = "the group 'db' is at its limit of 3"
 
 
 @pytest.fixture
-def visitor(quick_panel) -> Visitor:
+def visitor(quick_panel):
     return quick_panel.administrator()
 
 
 @pytest.fixture
-def chinese(visitor) -> Visitor:
+def chinese(visitor):
     visitor.post("/language", {"language": "zh-CN"})
     return visitor
 
@@ -113,7 +113,8 @@ def test_the_preview_speaks_chinese(chinese):
         (RunState.CANCELLED, "stopped by ada before it began", "在开始之前由 ada 停止"),
         (RunState.MISSED, "2 slots missed: nobody scheduled in time (misfire: skip)",
          "错过 2 个计划时刻：未能及时调度（错过策略：跳过）"),
-        (RunState.SKIPPED, "'a', which it depends on, ended failed", "它所依赖的 'a' 的结果为：失败"),
+        (RunState.SKIPPED, "'a', which it depends on, ended failed",
+         "它所依赖的 'a' 的结果为：失败"),
         (RunState.LOST, "what only a newer version says", "what only a newer version says"),
     ],
 )  # fmt: skip
