@@ -46,7 +46,7 @@ def mistakes(visitor: Visitor, **fields: object) -> dict[str, list[str]]:
         (
             "timezone",
             "Europe/Berlim",
-            "不认识 'Europe/Berlim'；请使用 IANA 名称，您是否想写 Europe/Berlin？",
+            "不认识 'Europe/Berlim'；请使用 IANA 名称，您是否想写 Europe/Berlin",
         ),
         ("environment", "no equals sign", "第 1 行：'no equals sign' 不是 name=value 的形式"),
         ("parameters", "1: text", "第 1 行："),
