@@ -10,8 +10,10 @@ from typing import Any
 from flask_babel import gettext as _
 
 from admin.fields import unix_lines
+from admin.spoken import sentence, spoken
 from gocron.core.parameters import Kind, Parameter, as_environment, check
 from gocron.errors import InvalidTask
+from gocron.sayings import placed
 
 PREFIX = "p-"
 """In front of the names of these fields, so that they are nobody else's."""
@@ -65,17 +67,17 @@ class Questions:
             try:
                 values[asked.parameter.name] = check(asked.parameter, asked.text)
             except ValueError as error:
-                asked.error = str(error)[:1].upper() + str(error)[1:]
+                asked.error = sentence(error)
         return None if any(asked.error for asked in self.asked) else values
 
     def blame(self, error: InvalidTask) -> None:
         """Show what a service said beside the parameter it is about."""
-        name, _, message = error.message.partition(": ")
+        place, what = placed(error.message)
         for asked in self.asked:
-            if error.field == "parameters" and asked.parameter.name == name:
-                asked.error = message
+            if error.field == "parameters" and asked.parameter.name == place:
+                asked.error = spoken(what)
                 return
-        self.error = str(error)
+        self.error = spoken(error)
 
 
 def _text(parameter: Parameter, typed: Mapping[str, str] | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gocron.core.states import Need
+from gocron.sayings import inside, say
 
 
 def read(text: str) -> dict[str, str]:
@@ -16,9 +17,11 @@ def read(text: str) -> dict[str, str]:
             continue
         name, need = _split(line)
         if not name:
-            raise ValueError(f"line {number}: {line.strip()[:40]!r} names no task")
+            raise ValueError(
+                _in_line(number, say("%(text)s names no task", text=repr(line.strip()[:40])))
+            )
         if name in needs:
-            raise ValueError(f"line {number}: {name[:40]!r} is there twice")
+            raise ValueError(_in_line(number, say("%(name)s is there twice", name=repr(name[:40]))))
         needs[name] = need
     return needs
 
@@ -26,6 +29,10 @@ def read(text: str) -> dict[str, str]:
 def write(needs: Mapping[str, str]) -> str:
     """The lines for what is stored; ``read`` gives the same again."""
     return "\n".join(_line(name, Need(need)) for name, need in needs.items())
+
+
+def _in_line(number: int, what: str) -> str:
+    return inside([say("line %(number)s", number=number)], what)
 
 
 def _split(line: str) -> tuple[str, str]:

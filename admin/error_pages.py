@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as lazy
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from admin.spoken import spoken
 from gocron.errors import NotFound
 
 WORDS = {
@@ -69,4 +70,6 @@ def _outage() -> str:
 
 
 def _gone(error: NotFound) -> tuple[str, int]:
-    return render_template("panel/error.html", code=404, name=_("Not found"), words=str(error)), 404
+    return render_template(
+        "panel/error.html", code=404, name=_("Not found"), words=spoken(error)
+    ), 404

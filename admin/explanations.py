@@ -7,6 +7,7 @@ from datetime import timedelta
 from flask_babel import gettext, ngettext
 
 from admin.presentation import duration
+from admin.spoken import stored
 from gocron.core.states import RunState, Trigger
 from gocron.db.run_queries import RunFacts
 
@@ -40,7 +41,7 @@ def _fate(run: RunFacts) -> str:
         case RunState.SKIPPED:
             return _(
                 "It was due, but the rules of its task kept it from starting: %(reason)s.",
-                reason=run.reason,
+                reason=stored(run.reason),
             )
         case RunState.LOST:
             return _(
@@ -48,7 +49,7 @@ def _fate(run: RunFacts) -> str:
                 "%(reason)s. Whether the command has done its work is not known; "
                 "look before you run it again.",
                 node=node,
-                reason=run.reason,
+                reason=stored(run.reason),
             )
         case RunState.TIMEOUT:
             return _(
@@ -74,7 +75,7 @@ def _fate(run: RunFacts) -> str:
 
 def _waiting(run: RunFacts) -> str:
     if run.reason:
-        return _("It waits to begin: %(reason)s.", reason=run.reason)
+        return _("It waits to begin: %(reason)s.", reason=stored(run.reason))
     if run.node is None:
         return _(
             "It waits for the leader to give it to a node; that takes half a "
@@ -88,7 +89,7 @@ def _waiting(run: RunFacts) -> str:
 def _missed(run: RunFacts) -> str:
     count = run.missed_count or 1
     slots = ngettext("%(num)s slot", "%(num)s slots", count)
-    return _("Nothing was run for %(slots)s: %(reason)s.", slots=slots, reason=run.reason)
+    return _("Nothing was run for %(slots)s: %(reason)s.", slots=slots, reason=stored(run.reason))
 
 
 def _lateness(run: RunFacts, jitter_s: int) -> str:

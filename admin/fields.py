@@ -10,6 +10,9 @@ from typing import Any
 from wtforms import IntegerField, TextAreaField
 from wtforms.validators import ValidationError
 
+from admin.spoken import spoken
+from gocron.sayings import inside, say
+
 
 def unix_lines(text: str | None) -> str | None:
     """Browsers send line ends as CR LF; a shell would take the CR for a part of the command."""
@@ -57,9 +60,14 @@ class PairsField(TextAreaField):
                 continue
             found = self._split(line)
             if found is None:
-                raise ValidationError(f"line {number}: {line[:40]!r} is not {self._example()}")
+                raise _mistake(
+                    number,
+                    say(
+                        "%(text)s is not %(example)s", text=repr(line[:40]), example=self._example()
+                    ),
+                )
             if found[0] in self.data:
-                raise ValidationError(f"line {number}: {found[0]} is there twice")
+                raise _mistake(number, say("%(name)s is there twice", name=found[0]))
             self.data[found[0]] = found[1]
 
     def _split(self, line: str) -> tuple[str, str] | None:
@@ -95,7 +103,10 @@ class LinesField(TextAreaField):
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Typed text -> value."""
-        self.data = self._read(unix_lines(valuelist[0]) or "" if valuelist else "")
+        try:
+            self.data = self._read(unix_lines(valuelist[0]) or "" if valuelist else "")
+        except ValueError as error:
+            raise ValidationError(spoken(error)) from error
 
 
 class MaybeIntegerField(IntegerField):
@@ -109,11 +120,19 @@ class MaybeIntegerField(IntegerField):
             self.data = None
 
 
+def _mistake(number: int, what: str) -> ValidationError:
+    return ValidationError(spoken(inside([say("line %(number)s", number=number)], what)))
+
+
 def _from_json(text: str) -> dict[str, str]:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise ValidationError(f"this begins like a JSON object, but is none: {error}") from error
+        raise ValidationError(
+            spoken(say("this begins like a JSON object, but is none: %(why)s", why=str(error)))
+        ) from error
     if not all(isinstance(value, str) for value in found.values()):
-        raise ValidationError("the values of the JSON object have to be texts in quotes")
+        raise ValidationError(
+            spoken(say("the values of the JSON object have to be texts in quotes"))
+        )
     return dict(found)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from gocron import zones
 from gocron.allowed import found
+from gocron.sayings import inside, say
 
 EXAMPLE = "2026-12-24T18:00"
 
@@ -31,12 +32,20 @@ def read(text: str, zone: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise ValueError(f"must be a time such as {EXAMPLE}, found {found(text)}") from None
+        raise ValueError(
+            say(
+                "must be a time such as %(example)s, found %(found)s",
+                example=EXAMPLE,
+                found=found(text),
+            )
+        ) from None
     if moment.year not in _YEARS:
-        raise ValueError(f"must lie in the years 1970 to 8999, found {found(text)}")
+        raise ValueError(
+            say("must lie in the years 1970 to 8999, found %(found)s", found=found(text))
+        )
     if moment.tzinfo is None:
         if problem := zones.problem(zone):
-            raise ValueError(f"its time zone: {problem}")
+            raise ValueError(inside([say("its time zone")], problem))
         moment = moment.replace(tzinfo=ZoneInfo(zone))
     return moment
 

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from gocron.allowed import allowed, found, one_of
 from gocron.core.parameters import Kind, Parameter
+from gocron.sayings import inside, said, say
 
 EXAMPLE = "NAME: text = default"
 
@@ -37,9 +38,17 @@ def read(text: str) -> list[dict[str, Any]]:
         try:
             values = _parameter(line)
             if (first := lines.setdefault(values["name"], number)) != number:
-                raise ValueError(f"{values['name']} is there already, in line {first}")
+                raise ValueError(
+                    say(
+                        "%(name)s is there already, in line %(line)s",
+                        name=values["name"],
+                        line=first,
+                    )
+                )
         except ValueError as error:
-            raise ValueError(f"line {number}: {_in_words(error)}") from error
+            raise ValueError(
+                inside([say("line %(number)s", number=number)], _in_words(error))
+            ) from error
         parameters.append(values)
     return parameters
 
@@ -55,10 +64,22 @@ def write(parameters: Iterable[Mapping[str, Any]]) -> str:
 def _parameter(line: str) -> dict[str, Any]:
     head = _HEAD.match(line)
     if head is None:
-        raise ValueError(f"{found(line.strip())} is no parameter; write for example {EXAMPLE}")
+        raise ValueError(
+            say(
+                "%(found)s is no parameter; write for example %(example)s",
+                found=found(line.strip()),
+                example=EXAMPLE,
+            )
+        )
     kind = (head[2] or "text").lower()
     if kind not in set(Kind):
-        raise ValueError(f"{found(head[2])} is no type; it must be {one_of(Kind)}")
+        raise ValueError(
+            say(
+                "%(found)s is no type; it must be %(kinds)s",
+                found=found(head[2]),
+                kinds=one_of(Kind),
+            )
+        )
     choices, rest = _choices(line[head.end() :])
     has_default, default, rest = _default(rest, Kind(kind))
     values: dict[str, Any] = {"name": head[1], "type": kind, "remark": _remark(rest)}
@@ -80,7 +101,9 @@ def _choices(rest: str) -> tuple[list[str], str]:
         at = match.end()
         if match[2] == ")":
             return words, rest[at:].lstrip()
-    raise ValueError('the list of choices is not closed; write for example choice(full, "a, b")')
+    raise ValueError(
+        say('the list of choices is not closed; write for example choice(full, "a, b")')
+    )
 
 
 def _default(rest: str, kind: Kind) -> tuple[bool, Any, str]:
@@ -92,7 +115,7 @@ def _default(rest: str, kind: Kind) -> tuple[bool, Any, str]:
         try:
             value, end = json.JSONDecoder().raw_decode(rest)
         except ValueError as error:
-            raise ValueError(f"{found(rest)}: the quotes are not closed") from error
+            raise ValueError(inside([found(rest)], say("the quotes are not closed"))) from error
         return True, value, rest[end:].lstrip()
     mark = _REMARK.search(rest)
     text = (rest[: mark.start()] if mark else rest).strip()
@@ -115,7 +138,13 @@ def _remark(rest: str) -> str:
     if not rest:
         return ""
     if not rest.startswith("#"):
-        raise ValueError(f"{found(rest)} is too much; write for example {EXAMPLE}  # remark")
+        raise ValueError(
+            say(
+                "%(found)s is too much; write for example %(example)s  # remark",
+                found=found(rest),
+                example=EXAMPLE,
+            )
+        )
     text = rest[1:].strip()
     return _unquoted(text) if text.startswith('"') else text
 
@@ -130,13 +159,16 @@ def _unquoted(text: str) -> str:
 
 def _in_words(error: ValueError) -> str:
     if not isinstance(error, ValidationError):
-        return str(error)
+        return said(error)
     problem = error.errors(include_url=False)[0]
     if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
+        return said(problem["ctx"]["error"])
     place = problem["loc"]
     if place and len(place) == 1 and (field := Parameter.model_fields.get(str(place[0]))):
-        return f"{place[0]}: must be {allowed(field)}, found {found(problem['input'])}"
+        rule, input_ = allowed(field), found(problem["input"])
+        return inside(
+            [str(place[0])], say("must be %(rule)s, found %(found)s", rule=rule, found=input_)
+        )
     return f"{place[0] if place else 'parameter'}: {problem['msg']}"
 
 

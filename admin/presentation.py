@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from admin import auth
 from admin.navigation import navigation
+from admin.spoken import sentence, stored
 from gocron.context import Context
 from gocron.core.states import RunState, Trigger
 from gocron.core.timetable import parse
@@ -103,6 +104,7 @@ def install(app: Flask, context: Context) -> None:
     app.add_template_filter(moment)
     app.add_template_filter(duration)
     app.add_template_filter(relative)
+    app.add_template_filter(stored, "spoken")
     app.jinja_env.globals.update(
         app_name=context.settings.app_name,
         node_name=context.identity.name,
@@ -111,6 +113,7 @@ def install(app: Flask, context: Context) -> None:
         alone=context.settings.single_node,
         navigation=navigation,
         spec_zone=spec_zone,
+        sentence=sentence,
         look=_look,
         pause_of_all=pause_of_all,
         trigger_words=TRIGGER_WORDS,

@@ -14,9 +14,11 @@ from werkzeug.datastructures import MultiDict
 
 from admin import moments
 from admin.presentation import STATE_NAMES, TRIGGER_NAMES
+from admin.spoken import spoken
 from admin.views.base import row_id
 from gocron.core.states import RunState, Trigger
 from gocron.db.run_queries import FAILURES, RunFilter
+from gocron.sayings import inside, said
 
 WITHIN = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 WITHIN_NAMES = {"1h": lazy("Last hour"), "24h": lazy("Last 24 hours"), "7d": lazy("Last 7 days")}
@@ -130,6 +132,6 @@ def _moment(args: MultiDict[str, str], name: str, zone: str, asked: Asked) -> li
         moments.read(text, zone)
     except ValueError as error:
         label = _("From") if name == "from" else _("Until")
-        asked.problems.append(f"{label}: {error}")
+        asked.problems.append(spoken(inside([label], said(error))))
         return []
     return [text]

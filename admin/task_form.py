@@ -23,9 +23,11 @@ from admin.choices import (
 )
 from admin.fields import LinesField, MaybeIntegerField, PairsField, unix_lines
 from admin.forms import PanelForm
+from admin.spoken import sentence, spoken
 from gocron.core.definition import HTTP_TIMEOUT_S, SHELL_TIMEOUT_S, Refused
 from gocron.core.states import Backoff, Misfire, OnLost, Overlap, Protocol
 from gocron.errors import InvalidTask
+from gocron.sayings import inside
 
 NO_CALENDARS = _("There are no calendars yet; the page “Calendars” makes one.")
 
@@ -228,13 +230,12 @@ class TaskForm(PanelForm):
         """Show every mistake next to the field it is about."""
         if isinstance(error, Refused):
             for mistake in error.mistakes:
-                self._blame(mistake.field, ": ".join([*mistake.path[1:], mistake.message]))
+                self._blame(mistake.field, inside(mistake.path[1:], mistake.message))
         else:
             self._blame(error.field, error.message)
 
     def _blame(self, field: str, message: str) -> None:
         if field in self:
-            message = message[:1].upper() + message[1:]
-            self[field].errors = [*self[field].errors, message]
+            self[field].errors = [*self[field].errors, sentence(message)]
         else:
-            self.general_errors.append(f"{field}: {message}")
+            self.general_errors.append(spoken(inside([field], message)))

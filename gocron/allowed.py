@@ -16,6 +16,8 @@ from annotated_types import Ge, Gt, Le, MaxLen, MinLen
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from gocron.sayings import listed, say
+
 LONGEST_SHOWN = 80
 
 ALIKE = 0.6
@@ -46,38 +48,39 @@ def _of_type(kind: Any, limits: Iterable[Any]) -> str:
     if isinstance(kind, EnumType) and issubclass(kind, StrEnum):
         return one_of(member.value for member in kind)
     if kind is bool:
-        return "true or false (also 1 or 0, yes or no, on or off)"
+        return say("true or false (also 1 or 0, yes or no, on or off)")
     if kind is int:
-        return "a whole number" + _range(limits)
+        return _range(say("a whole number"), limits)
     if kind is float:
-        return "a number" + _range(limits)
+        return _range(say("a number"), limits)
     if get_origin(kind) is dict:
-        return "a mapping of names to texts" + _length(limits, "entries")
-    return "a text" + _length(limits, "characters")
+        return _length(say("a mapping of names to texts"), limits, say("entries"))
+    return _length(say("a text"), limits, say("characters"))
 
 
 def one_of(words: Iterable[str]) -> str:
     """``a, b or c``."""
     *most, last = words
-    return f"{', '.join(most)} or {last}" if most else last
+    return say("%(words)s or %(last)s", words=listed(most), last=last) if most else last
 
 
-def _range(limits: Iterable[Any]) -> str:
-    low = high = ""
+def _range(number: str, limits: Iterable[Any]) -> str:
     for limit in limits:
         match limit:
             case Ge(ge=value):
-                low = f" from {value}"
+                number = say("%(number)s from %(low)s", number=number, low=value)
             case Gt(gt=value):
-                low = f" above {value}"
+                number = say("%(number)s above %(low)s", number=number, low=value)
+            case Le(le=value) if " from " in number:
+                number = say("%(number)s to %(high)s", number=number, high=value)
             case Le(le=value):
-                high = f" to {value}" if low.startswith(" from") else f", at most {value}"
+                number = say("%(number)s, at most %(high)s", number=number, high=value)
             case _:
                 continue
-    return low + high
+    return number
 
 
-def _length(limits: Iterable[Any], unit: str) -> str:
+def _length(what: str, limits: Iterable[Any], unit: str) -> str:
     least, most = 0, 0
     for limit in limits:
         match limit:
@@ -88,31 +91,41 @@ def _length(limits: Iterable[Any], unit: str) -> str:
             case _:
                 continue
     if least and most:
-        return f" of {least} to {most} {unit}"
-    return f" of at most {most} {unit}" if most else ""
+        return say(
+            "%(what)s of %(least)s to %(most)s %(unit)s",
+            what=what,
+            least=least,
+            most=most,
+            unit=unit,
+        )
+    if most:
+        return say("%(what)s of at most %(most)s %(unit)s", what=what, most=most, unit=unit)
+    return what
 
 
 def found(value: object) -> str:
     """A wrong value, as short as it can be recognised by."""
     match value:
         case None:
-            return "nothing"
+            return say("nothing")
         case bool():
-            return "true" if value else "false"
+            return say("true") if value else say("false")
         case str() if len(value) > LONGEST_SHOWN:
-            return f"{value[:20]!r}… ({len(value)} characters)"
+            return say(
+                "%(begin)s… (%(length)s characters)", begin=repr(value[:20]), length=len(value)
+            )
         case int() if value.bit_length() > 100:
-            return "a far larger number" if value > 0 else "a far smaller number"
+            return say("a far larger number") if value > 0 else say("a far smaller number")
         case str() | int() | float():
             return repr(value)
         case SecretStr():
-            return "(hidden)"
+            return say("(hidden)")
         case Mapping():
-            return "a mapping"
+            return say("a mapping")
         case list() | tuple():
-            return "a list"
+            return say("a list")
         case _:
-            return f"a {type(value).__name__}"
+            return say("a %(kind)s", kind=type(value).__name__)
 
 
 def meant(word: str, known: Iterable[str], *, most: int = 2) -> str:
@@ -120,4 +133,9 @@ def meant(word: str, known: Iterable[str], *, most: int = 2) -> str:
     close = get_close_matches(word[:100], list(known), n=most, cutoff=ALIKE)
     if get_close_matches(word, close[:1], cutoff=THE_SAME):
         close = close[:1]
-    return f"; did you mean {one_of(close)}?" if close else ""
+    return say("; did you mean %(words)s?", words=one_of(close)) if close else ""
+
+
+def there_are(known: Iterable[str]) -> str:
+    """``; there are a, b, c``, for whom ``meant`` has nothing better to say."""
+    return say("; there are %(words)s", words=", ".join(known))

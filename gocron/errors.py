@@ -1,8 +1,13 @@
 """Every error a user can cause, in one family. Anyone may import this module.
 
 The text of an error says what was wrong, where, and what would be right: it is shown as it is,
-on the console, in the panel and in logs.
+on the console and in logs. The panel says it in the language of the page if it was raised with
+``say``.
 """
+
+from __future__ import annotations
+
+from gocron.sayings import say
 
 
 class GocronError(Exception):
@@ -25,7 +30,7 @@ class InvalidTask(GocronError):
     """A task definition breaks a rule; ``field`` names the field at fault."""
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}")
+        super().__init__(say("%(where)s: %(what)s", where=field, what=message))
         self.field = field
         self.message = message
 

@@ -6,6 +6,8 @@ import difflib
 import zoneinfo
 from functools import lru_cache
 
+from gocron.sayings import say
+
 _NO_ZONES = {"localtime", "posixrules", "Factory"}
 """Found among the zones of many systems; they mean something else on every node, or nothing."""
 
@@ -17,8 +19,14 @@ def problem(zone: str) -> str | None:
     by_lower_case = {name.lower(): name for name in _zones()}
     wanted = zone[:64].lower().replace(" ", "_")
     close = difflib.get_close_matches(wanted, by_lower_case, n=1, cutoff=0.6)
-    hint = f"did you mean {by_lower_case[close[0]]}?" if close else "for example Europe/Berlin"
-    return f"{zone[:64]!r} is not known; IANA names are allowed, {hint}"
+    hint = (
+        say("did you mean %(zone)s?", zone=by_lower_case[close[0]])
+        if close
+        else say("for example Europe/Berlin")
+    )
+    return say(
+        "%(zone)s is not known; IANA names are allowed, %(hint)s", zone=repr(zone[:64]), hint=hint
+    )
 
 
 @lru_cache(maxsize=1)

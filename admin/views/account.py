@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response
 
 from admin import auth, i18n
 from admin.forms import LoginForm, PasswordForm
+from admin.spoken import spoken
 from gocron.db import audit, users
 from gocron.db.audit import Actor
 from gocron.db.users import Account
@@ -115,7 +116,7 @@ def _change(form: PasswordForm) -> bool:
     try:
         users.set_password(database, own.username, form.new.data, auth.actor())
     except InvalidTask as error:
-        form.new.errors = [error.message]
+        form.new.errors = [spoken(error.message)]
         return False
     renewed = users.find(database, own.id)
     if renewed is not None:

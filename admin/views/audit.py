@@ -8,8 +8,8 @@ from flask import Response, request
 from flask_admin import BaseView, expose
 
 from admin import audit_words, auth, moments
+from admin.spoken import sentence
 from admin.views.base import Guarded, row_id
-from admin.views.words import sentence
 from gocron.db import audit_queries, user_admin
 from gocron.db.audit_queries import AuditFilter
 

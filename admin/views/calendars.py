@@ -15,8 +15,8 @@ from werkzeug.wrappers import Response
 
 from admin import auth, day_lines
 from admin.fields import unix_lines
+from admin.spoken import sentence
 from admin.views.base import Guarded
-from admin.views.words import sentence
 from gocron.core.calendars import parse_days, parse_ics
 from gocron.db import calendars
 from gocron.db.calendars import CalendarFacts

@@ -10,8 +10,8 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth
+from admin.spoken import sentence
 from admin.views.base import Guarded
-from admin.views.words import sentence
 from gocron.db import groups
 from gocron.db.groups import GroupFacts
 from gocron.errors import Conflict, InvalidTask

@@ -14,8 +14,8 @@ from werkzeug.wrappers import Response
 from admin import auth, timeline
 from admin.leadership_words import why
 from admin.presentation import home_zone
+from admin.spoken import sentence
 from admin.views.base import Guarded, row_id
-from admin.views.words import sentence
 from gocron.db import cluster, nodes, step_down
 from gocron.db.cluster import Cluster, Member, PastTerm
 from gocron.errors import Conflict

@@ -10,8 +10,8 @@ from werkzeug.wrappers import Response
 
 from admin import auth
 from admin.forms import PasswordForm
+from admin.spoken import sentence
 from admin.views.base import Guarded
-from admin.views.words import sentence
 from gocron.db import user_admin, users
 from gocron.errors import InvalidTask
 

@@ -16,6 +16,7 @@ from admin import auth, relations, run_filters
 from admin.explanations import explain, is_late
 from admin.presentation import STATE_WORDS, TRIGGER_NAMES, home_zone
 from admin.run_line import line_of
+from admin.spoken import spoken, stored
 from admin.views.base import LARGEST_ID, Guarded, row_id
 from gocron.core.ansi import paint
 from gocron.core.states import RunState
@@ -105,7 +106,7 @@ class RunsView(Guarded, BaseView):
         output = run_queries.output(database, run_id, max(-1, min(after, 2**31 - 1)), SHOWN_CHARS)
         return jsonify(
             state=run.state,
-            reason=run.reason or str(STATE_WORDS[run.state]),
+            reason=stored(run.reason) or str(STATE_WORDS[run.state]),
             ended=run.state.ended and output.complete,
             **_painted(output, request.args.get("carry", "")[:LONGEST_CARRY]),
         )
@@ -141,7 +142,7 @@ class RunsView(Guarded, BaseView):
         try:
             run_id = chains.rerun(auth.context().database, run_id, auth.actor())
         except Conflict as error:
-            flash(_("It was not run again: %(why)s.", why=error), "warning")
+            flash(_("It was not run again: %(why)s.", why=spoken(error)), "warning")
         return redirect(url_for("runs.show", run_id=run_id))
 
 

@@ -13,8 +13,8 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth
+from admin.spoken import sentence
 from admin.views.base import Guarded
-from admin.views.words import sentence
 from gocron.config import KEYS, Loaded, Settings, load_with_sources
 from gocron.config_view import SERVERS_ONLY, shown, value_of
 from gocron.db import retention

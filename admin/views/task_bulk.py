@@ -13,8 +13,8 @@ from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from admin import auth, task_filters
+from admin.spoken import sentence, spoken
 from admin.views.base import row_id
-from admin.views.words import sentence
 from gocron.db import task_bulk, task_list
 from gocron.db.task_bulk import MOST, Action
 from gocron.db.task_list import ListedTask, TaskFilter
@@ -66,7 +66,7 @@ class TaskBulk:
                     _carry_out(chosen)
                     return redirect(self._back())
                 except (Conflict, InvalidTask) as error:
-                    words = error.message if isinstance(error, InvalidTask) else error
+                    words = spoken(error.message if isinstance(error, InvalidTask) else error)
                     problem = _("Nothing was changed: %(why)s.", why=words)
         return self._ask(chosen, sentence(problem))
 

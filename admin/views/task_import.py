@@ -22,6 +22,7 @@ from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
 from admin import auth
+from admin.spoken import spoken
 from admin.task_changes import in_words
 from gocron.core import task_files
 from gocron.core.task_files import Form, Reading
@@ -92,10 +93,12 @@ class TaskImport:
         try:
             task_import.apply(auth.context().database, difference, auth.actor())
         except Conflict as error:
-            words = _("Nothing was changed: %(why)s. This is the difference now.", why=error)
+            words = _(
+                "Nothing was changed: %(why)s. This is the difference now.", why=spoken(error)
+            )
             return self._preview(upload, *_looked_at(upload), words)
         except InvalidTask as error:
-            words = _("Nothing was changed: %(why)s.", why=error)
+            words = _("Nothing was changed: %(why)s.", why=spoken(error))
             return self._preview(upload, found, difference, words)
         flash(_done(difference), "success")
         return redirect(url_for("tasks.index_view"))
@@ -108,6 +111,7 @@ class TaskImport:
         return self._import_page(
             problem=problem or (_("There is no task in this file.") if empty else ""),
             found=found,
+            mistakes=[(line, spoken(message)) for line, message in found.mistakes],
             difference=difference,
             too_many=too_many,
             can_apply=not (found.mistakes or too_many or empty or difference.nothing_to_do),

@@ -11,9 +11,10 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth, comparing, duration_chart, graph_layout, heat_map, task_words
+from admin.i18n import language
 from admin.presentation import spec_zone
+from admin.spoken import sentence
 from admin.views.base import row_id
-from admin.views.words import sentence
 from gocron.core.preview import Upcoming, preview
 from gocron.core.schedule import rules_of
 from gocron.core.words import explain
@@ -154,7 +155,7 @@ def _overview(model: Task) -> dict[str, Any]:
     words, slots, problem = "", [], ""
     if model.spec:
         try:
-            words = explain(model.spec, model.timezone, model.name)
+            words = explain(model.spec, model.timezone, model.name, language())
             slots = _next_slots(model)
         except InvalidSchedule as error:
             problem = sentence(error)

@@ -11,13 +11,16 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth, moments
+from admin.i18n import language
 from admin.presentation import WEEKDAYS
+from admin.spoken import spoken
 from gocron.core.preview import Upcoming, preview
 from gocron.core.timetable import Rules
 from gocron.core.words import explain
 from gocron.db import calendars
 from gocron.db.engine import Database
 from gocron.errors import InvalidSchedule
+from gocron.sayings import inside, said, say
 
 SLOTS = 10
 MOST_CALENDARS = 40
@@ -33,10 +36,10 @@ class TaskPreview:
         database = auth.context().database
         try:
             rules, now = _rules(database, zone)
-            sentence = explain(spec, zone, rules.seed)
+            sentence = explain(spec, zone, rules.seed, language())
             slots = preview(spec, zone, rules, now, SLOTS)
         except InvalidSchedule as error:
-            return jsonify(problem=str(error))
+            return jsonify(problem=spoken(error))
         return jsonify(words=sentence, slots=[_slot(upcoming) for upcoming in slots])
 
 
@@ -50,7 +53,7 @@ def _slot(upcoming: Upcoming) -> dict[str, str]:
         "local": f"{upcoming.local:%Y-%m-%d %H:%M:%S %Z}",
         "utc": f"{upcoming.slot.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
         "iso": f"{upcoming.slot.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        "remark": upcoming.remark,
+        "remark": spoken(upcoming.remark),
     }
 
 
@@ -63,7 +66,9 @@ def _rules(database: Database, zone: str) -> tuple[Rules, datetime]:
         days = calendars.named(connection, _clean({*excluded, *required}))
     for name in (*excluded, *required):
         if name not in days:
-            raise InvalidSchedule(f"the calendar {name!r} does not exist (any more)")
+            raise InvalidSchedule(
+                say("the calendar %(name)s does not exist (any more)", name=repr(name))
+            )
     rules = Rules(
         seed=_asked("name"),
         starts_at=_moment("starts_at", zone),
@@ -99,4 +104,4 @@ def _moment(name: str, zone: str) -> datetime | None:
         return moments.read(text, zone)
     except ValueError as error:
         label = _("not before") if name == "starts_at" else _("not after")
-        raise InvalidSchedule(f"{label}: {error}") from error
+        raise InvalidSchedule(inside([label], said(error))) from error

@@ -15,8 +15,8 @@ from werkzeug.wrappers import Response
 
 from admin import auth, moments
 from admin.asked import Questions
+from admin.spoken import sentence
 from admin.views.base import row_id
-from admin.views.words import sentence
 from gocron.db import backfills, tasks
 from gocron.db.models import Task
 from gocron.errors import InvalidTask

@@ -17,8 +17,8 @@ from werkzeug.wrappers import Response
 
 from admin import auth
 from admin.presentation import STATE_COLOURS, STATE_NAMES, STATE_WORDS, duration
+from admin.spoken import sentence, stored
 from admin.views.base import row_id
-from admin.views.words import sentence
 from gocron.core.terminal import plain
 from gocron.db import run_queries, tasks
 from gocron.db.models import Task
@@ -62,7 +62,7 @@ class TaskTrial:
         return jsonify(
             state=str(STATE_NAMES[run.state]),
             colour=STATE_COLOURS[run.state],
-            reason=run.reason or str(STATE_WORDS[run.state]),
+            reason=stored(run.reason) or str(STATE_WORDS[run.state]),
             took=duration(run.duration) if run.duration is not None else "",
             ended=run.state.ended and found.complete,
             text=plain("".join(found.pieces)),

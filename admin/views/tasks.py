@@ -21,6 +21,7 @@ from admin.database import PanelDatabase
 from admin.error_pages import wants_page
 from admin.schedule_words import in_words
 from admin.sparkline import sparkline
+from admin.spoken import sentence
 from admin.task_form import TaskForm
 from admin.views.base import Guarded, row_id
 from admin.views.task_bulk import TaskBulk
@@ -32,7 +33,6 @@ from admin.views.task_page import TaskPage
 from admin.views.task_preview import TaskPreview
 from admin.views.task_starting import TaskStarting
 from admin.views.task_trial import TaskTrial
-from admin.views.words import sentence
 from gocron.db import pauses, recent_runs, task_list, task_queries, task_search, tasks
 from gocron.db.models import Task
 from gocron.db.task_list import ListedTask, Order
@@ -193,7 +193,7 @@ class TaskView(
         ).all()
         self._models.release()
         if not found:
-            raise NotFound("These tasks do not exist any more.")
+            raise NotFound(_("These tasks do not exist any more."))
         rendered: str = self.render("panel/task_delete.html", found=found, back=self._back())
         return rendered
 

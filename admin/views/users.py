@@ -12,8 +12,8 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from admin import auth
+from admin.spoken import sentence
 from admin.views.base import LARGEST_ID, Guarded
-from admin.views.words import sentence
 from gocron.db import user_admin, users
 from gocron.db.user_admin import UserFacts
 from gocron.errors import Conflict, InvalidTask

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 
 from gocron.core import ics
 from gocron.errors import InvalidCalendar
+from gocron.sayings import inside, say
 
 MOST_DAYS = 20_000
 MAX_LENGTH = 1_048_576
@@ -18,7 +19,7 @@ MAX_LENGTH = 1_048_576
 
 _LINE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\s*\.\.\s*([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
 _YEARS = range(1970, 9000)
-_EXAMPLE = "write for example 2026-12-24 or 2026-12-24..2026-12-31"
+_EXAMPLE = say("write for example 2026-12-24 or 2026-12-24..2026-12-31")
 
 
 def parse_days(text: str) -> frozenset[date]:
@@ -28,7 +29,12 @@ def parse_days(text: str) -> frozenset[date]:
     days: set[date] = set()
     for number, line in enumerate(text.splitlines(), start=1):
         if wanted := line.partition("#")[0].strip():
-            _add(days, _range(wanted, f"line {number}: {wanted[:60]!r}"))
+            _add(
+                days,
+                _range(
+                    wanted, say("line %(number)s: %(text)s", number=number, text=repr(wanted[:60]))
+                ),
+            )
     return frozenset(days)
 
 
@@ -49,17 +55,29 @@ def parse_ics(text: str, today: date) -> frozenset[date]:
 def _check_length(text: str) -> None:
     if len(text) > MAX_LENGTH:
         raise InvalidCalendar(
-            f"the calendar has {len(text)} characters; at most {MAX_LENGTH} are allowed"
+            say(
+                "the calendar has %(length)s characters; at most %(most)s are allowed",
+                length=len(text),
+                most=MAX_LENGTH,
+            )
         )
 
 
 def _range(wanted: str, where: str) -> Iterable[date]:
     match = _LINE.fullmatch(wanted)
     if match is None:
-        raise InvalidCalendar(f"{where} is not a date or a range of dates; {_EXAMPLE}")
+        raise InvalidCalendar(
+            say(
+                "%(where)s is not a date or a range of dates; %(example)s",
+                where=where,
+                example=_EXAMPLE,
+            )
+        )
     first, last = (_date(text, where) for text in (match[1], match[2] or match[1]))
     if first > last:
-        raise InvalidCalendar(f"{where} runs backwards; {_EXAMPLE}")
+        raise InvalidCalendar(
+            say("%(where)s runs backwards; %(example)s", where=where, example=_EXAMPLE)
+        )
     return (first + timedelta(days=day) for day in range((last - first).days + 1))
 
 
@@ -67,9 +85,15 @@ def _date(text: str, where: str) -> date:
     try:
         found = date.fromisoformat(text)
     except ValueError:
-        raise InvalidCalendar(f"{where}: there is no day {text}; {_EXAMPLE}") from None
+        raise InvalidCalendar(
+            inside(
+                [where], say("there is no day %(text)s; %(example)s", text=text, example=_EXAMPLE)
+            )
+        ) from None
     if found.year not in _YEARS:
-        raise InvalidCalendar(f"{where}: {text} is out of range; 1970 to 8999 are allowed")
+        raise InvalidCalendar(
+            inside([where], say("%(text)s is out of range; 1970 to 8999 are allowed", text=text))
+        )
     return found
 
 
@@ -78,4 +102,4 @@ def _add(days: set[date], more: Iterable[date]) -> None:
     for day in more:
         days.add(day)
         if len(days) > MOST_DAYS:
-            raise InvalidCalendar(f"the calendar has more than {MOST_DAYS} days")
+            raise InvalidCalendar(say("the calendar has more than %(most)s days", most=MOST_DAYS))

@@ -19,9 +19,19 @@ from gocron.core.jitter import jitter_of
 from gocron.core.parameters import Parameter, Value, values_for
 from gocron.core.states import BY_ITSELF, Backoff, Need, OnLost, RunState, Trigger
 from gocron.errors import InvalidTask
+from gocron.sayings import say
 
 MOST_RERUNS = 10
 """So often is a run begun again whose node died; then it may be the run that kills them."""
+
+_ENDED = {
+    RunState.FAILED: say("failed"),
+    RunState.TIMEOUT: say("timeout"),
+    RunState.CANCELLED: say("cancelled"),
+    RunState.LOST: say("lost"),
+    RunState.SKIPPED: say("skipped"),
+    RunState.MISSED: say("missed"),
+}
 
 LONGEST_DELAY = timedelta(days=1)
 
@@ -221,8 +231,8 @@ class Chains:
             name = self._name(edge.parent_id)
             if last is None and slot.microsecond and not self._comes(edge.parent_id, slot, 0):
                 continue  # no slot of a schedule, and nothing that leads to it was begun by hand
-            if last is None and (absence := self._absence(edge.parent_id)):
-                unmet = unmet or f"{name!r}, which it depends on, {absence}"
+            if last is None and (absence := self._absence(edge.parent_id, name)):
+                unmet = unmet or absence
                 continue
             if (
                 last is None
@@ -236,12 +246,16 @@ class Chains:
             if last.state is RunState.MISSED or (
                 edge.need != Need.WEAK and last.state is not RunState.SUCCESS
             ):
-                unmet = unmet or f"{name!r}, which it depends on, ended {last.state}"
+                unmet = unmet or say(
+                    "%(task)s, which it depends on, ended %(state)s",
+                    task=repr(name),
+                    state=_ENDED.get(last.state, str(last.state)),
+                )
         if waits and not unmet:
             return None
         values, unmet = self._values(task, slot, unmet)
         if not task.enabled:
-            unmet = unmet or "the task is disabled"
+            unmet = unmet or say("the task is disabled")
         return NextRun(
             task.id,
             task.name,
@@ -274,7 +288,9 @@ class Chains:
         try:
             return values_for(task.parameters, given) or None, unmet
         except InvalidTask as error:
-            return None, unmet or f"it cannot be given its parameters: {error.message}"
+            return None, unmet or say(
+                "it cannot be given its parameters: %(mistake)s", mistake=error.message
+            )
 
     def _given(self, run: ChainRun) -> Mapping[str, Value]:
         if run.parameters is not None:
@@ -292,15 +308,17 @@ class Chains:
                 return run
         return None
 
-    def _absence(self, task_id: int) -> str:
+    def _absence(self, task_id: int, name: str) -> str:
         """Why a task without a run will have none, if that is known: what has a timetable and is
         disabled has no slots."""
         if self._parents.get(task_id):
             return ""
         task = self._tasks.get(task_id)
         if task is None:
-            return "does not exist any more"
-        return "" if task.enabled else "is disabled"
+            return say("%(task)s, which it depends on, does not exist any more", task=repr(name))
+        if task.enabled:
+            return ""
+        return say("%(task)s, which it depends on, is disabled", task=repr(name))
 
     def _name(self, task_id: int) -> str:
         task = self._tasks.get(task_id)

@@ -21,6 +21,7 @@ from gocron.core.cron_fields import Choice, CronFields
 from gocron.core.month_days import MonthDays
 from gocron.core.times_of_day import TimesOfDay
 from gocron.errors import InvalidSchedule
+from gocron.sayings import say
 
 DAY_S = 86_400
 EVERY_DAY = "0 0 * * *"
@@ -120,9 +121,14 @@ def _day_rules(fields: CronFields) -> tuple[DayRule, ...]:
     possible = tuple(rule for rule in rules if _first_day(rule, 0) is not None)
     if not possible:
         raise InvalidSchedule(
-            f"day {fields.day.text!r}, month {fields.month.text!r}, weekday "
-            f"{fields.weekday.text!r}: there is no such date, the schedule never fires; "
-            "the last day of February is '0 0 L 2 *'"
+            say(
+                "day %(day)s, month %(month)s, weekday %(weekday)s: there is no such "
+                "date, the schedule never fires; the last day of February is '0 0 L 2 "
+                "*'",
+                day=repr(fields.day.text),
+                month=repr(fields.month.text),
+                weekday=repr(fields.weekday.text),
+            )
         )
     return possible
 

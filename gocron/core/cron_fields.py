@@ -19,27 +19,34 @@ from gocron.core.cron_grammar import (
 )
 from gocron.core.month_days import MonthDay
 from gocron.errors import InvalidSchedule
+from gocron.sayings import say, say_n
 
-SECOND = Field("second", 0, 59, 60, "0-59, *, H, lists, ranges, steps", "*/10")
-MINUTE = Field("minute", 0, 59, 60, "0-59, *, H, lists, ranges, steps", "0,30")
-HOUR = Field("hour", 0, 23, 24, "0-23, *, H, lists, ranges, steps", "8-18/2")
+SECOND = Field(say("second"), 0, 59, 60, say("0-59, *, H, lists, ranges, steps"), "*/10")
+MINUTE = Field(say("minute"), 0, 59, 60, say("0-59, *, H, lists, ranges, steps"), "0,30")
+HOUR = Field(say("hour"), 0, 23, 24, say("0-23, *, H, lists, ranges, steps"), "8-18/2")
 DAY = Field(
-    "day",
+    say("day"),
     1,
     31,
     31,
-    "1-31, L (last day of the month), L-3 (three days before it), 15W (the working day nearest to "
-    "the 15th), LW, *, ?, H, lists, ranges, steps",
+    say(
+        "1-31, L (last day of the month), L-3 (three days before it), 15W (the working day nearest "
+        "to the 15th), LW, *, ?, H, lists, ranges, steps"
+    ),
     "1,15",
 )
-MONTH = Field("month", 1, 12, 12, "1-12 or JAN-DEC, *, H, lists, ranges, steps", "1-6", MONTHS)
+MONTH = Field(
+    say("month"), 1, 12, 12, say("1-12 or JAN-DEC, *, H, lists, ranges, steps"), "1-6", MONTHS
+)
 WEEKDAY = Field(
-    "weekday",
+    say("weekday"),
     0,
     7,
     7,
-    "0-7 (0 and 7 are Sunday) or SUN-SAT, 5#3 (third Friday), L5 (last Friday), "
-    "*, ?, H, lists, ranges, steps",
+    say(
+        "0-7 (0 and 7 are Sunday) or SUN-SAT, 5#3 (third Friday), L5 (last Friday), "
+        "*, ?, H, lists, ranges, steps"
+    ),
     "MON-FRI",
     WEEKDAYS,
 )
@@ -83,12 +90,7 @@ def parse_fields(text: str, seed: str = "") -> CronFields:
     """
     words = text.split()
     if len(words) not in (5, 6):
-        hint = "; there is no field for the year" if len(words) == 7 else ""
-        raise InvalidSchedule(
-            f"{text!r} has {len(words)} field{'s' * (len(words) != 1)}; a schedule has 5 (minute "
-            "hour day month weekday) or 6 (second minute hour day month weekday)"
-            f"{hint}, for example '0 30 2 * * *' for 02:30 every day"
-        )
+        raise InvalidSchedule(_miscounted(text, len(words)))
     *second, minute, hour, day, month, weekday = words
     fields = CronFields(
         second=_choice(SECOND, second[0] if second else "0", seed),
@@ -100,6 +102,16 @@ def parse_fields(text: str, seed: str = "") -> CronFields:
     )
     _check_working_day(fields)
     return fields
+
+
+def _miscounted(text: str, count: int) -> str:
+    return say(
+        "%(text)s has %(fields)s; a schedule has 5 (minute hour day month weekday) or 6 (second "
+        "minute hour day month weekday)%(hint)s, for example '0 30 2 * * *' for 02:30 every day",
+        text=repr(text),
+        fields=say_n("%(num)s field", "%(num)s fields", count),
+        hint=say("; there is no field for the year") if count == 7 else "",
+    )
 
 
 def _choice(field: Field, text: str, seed: str) -> Choice:
@@ -134,6 +146,9 @@ def _check_working_day(fields: CronFields) -> None:
     if not any_weekday and any(day.working for day in fields.day.month_days):
         raise DAY.refusal(
             fields.day.text,
-            f"has W, a working day, and the field weekday says {fields.weekday.text!r} as well; "
-            "with W the weekday is *",
+            say(
+                "has W, a working day, and the field weekday says %(text)s as well; "
+                "with W the weekday is *",
+                text=repr(fields.weekday.text),
+            ),
         )

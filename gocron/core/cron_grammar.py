@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from gocron.core.month_days import MonthDay
 from gocron.core.spread import spread
 from gocron.errors import InvalidSchedule
+from gocron.sayings import say
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
@@ -40,8 +41,14 @@ class Field:
 
     def refusal(self, found: str, problem: str) -> InvalidSchedule:
         return InvalidSchedule(
-            f"{self.name}: {found!r} {problem}; allowed: {self.allowed} "
-            f"(for example {self.example!r})"
+            say(
+                "%(field)s: %(found)s %(problem)s; allowed: %(allowed)s (for example %(example)s)",
+                field=self.name,
+                found=repr(found),
+                problem=problem,
+                allowed=self.allowed,
+                example=repr(self.example),
+            )
         )
 
 
@@ -54,15 +61,21 @@ _MONTH_DAY = re.compile(r"(?:([0-9]+)|L(?:-([0-9]+))?)(W?)", re.IGNORECASE)
 
 # Spellings that users bring along from other crons, and what to say to them.
 _FOREIGN = (
-    (re.compile(r"H\b.*"), "has H, which is written H, H/15, H(0-29) or H(0-29)/10"),
-    (re.compile(r"R(\(.*\))?(/.*)?|.*~.*"), "is a random time, on which nodes would disagree"),
+    (re.compile(r"H\b.*"), say("has H, which is written H, H/15, H(0-29) or H(0-29)/10")),
+    (re.compile(r"R(\(.*\))?(/.*)?|.*~.*"), say("is a random time, on which nodes would disagree")),
     (
         re.compile(r"[0-9L-]*W[0-9]*(/.*)?"),
-        "has W, which stands in the field day, behind one single day: 15W, LW",
+        say("has W, which stands in the field day, behind one single day: 15W, LW"),
     ),
-    (re.compile(r"L-.*"), "counts back from the last day; that is L-1 to L-30, in the field day"),
-    (re.compile(rf"([0-7]|{'|'.join(WEEKDAYS)})L"), "is written L5 (last Friday) in the weekday"),
-    (re.compile(r"\?"), "means 'any' in the fields day and weekday only, and alone; write *"),
+    (
+        re.compile(r"L-.*"),
+        say("counts back from the last day; that is L-1 to L-30, in the field day"),
+    ),
+    (
+        re.compile(rf"([0-7]|{'|'.join(WEEKDAYS)})L"),
+        say("is written L5 (last Friday) in the weekday"),
+    ),
+    (re.compile(r"\?"), say("means 'any' in the fields day and weekday only, and alone; write *")),
 )
 
 
@@ -80,14 +93,21 @@ def without_hash(field: Field, item: str, seed: str, position: int) -> str:
     low = field.low if first is None else _number(field, first, item)
     high = field.hash_top if last is None else _number(field, last, item)
     if low > high:
-        raise field.refusal(item, "runs backwards: H chooses from a range that runs forwards")
+        raise field.refusal(item, say("runs backwards: H chooses from a range that runs forwards"))
     if field.name == "day" and high > field.hash_top:
-        raise field.refusal(item, "may choose a day that not every month has; H goes to 28")
+        raise field.refusal(item, say("may choose a day that not every month has; H goes to 28"))
     size = high - low + 1
     if step_text is None:
         return str(low + spread(size, "H", field.name, str(position), seed))
     if not 2 <= int(step_text) <= size:
-        raise field.refusal(item, f"has the step {int(step_text)}; here a step is 2 to {size}")
+        raise field.refusal(
+            item,
+            say(
+                "has the step %(step)s; here a step is 2 to %(size)s",
+                step=int(step_text),
+                size=size,
+            ),
+        )
     step = int(step_text)
     return f"{low + spread(step, 'H', field.name, str(position), seed)}-{high}/{step}"
 
@@ -101,7 +121,9 @@ def month_day(field: Field, item: str) -> MonthDay | None:
     if number is not None:
         return MonthDay(_number(field, number, item), working=True)
     if back is not None and not 1 <= int(back) <= 30:
-        raise field.refusal(item, "counts back too far or not at all; L-1 to L-30 are possible")
+        raise field.refusal(
+            item, say("counts back too far or not at all; L-1 to L-30 are possible")
+        )
     return MonthDay(-int(back or 0), bool(working))
 
 
@@ -111,7 +133,7 @@ def by_weekday(field: Field, item: str) -> str | None:
         return None
     if nth := _NTH.fullmatch(item):
         if not (len(nth[2]) == 1 and 1 <= int(nth[2]) <= 5):
-            raise field.refusal(item, "asks for a weekday that no month has; # takes 1 to 5")
+            raise field.refusal(item, say("asks for a weekday that no month has; # takes 1 to 5"))
         return f"{_number(field, nth[1], item) % 7}#{nth[2]}"
     if last := _LAST.fullmatch(item):
         return f"l{_number(field, last[1], item) % 7}"
@@ -126,7 +148,9 @@ def numbers(field: Field, item: str) -> set[int]:
     first, last, step_text = match.groups()
     step = int(step_text or 1)
     if not 1 <= step <= field.size:
-        raise field.refusal(item, f"has the step {step}; a step is 1 to {field.size}")
+        raise field.refusal(
+            item, say("has the step %(step)s; a step is 1 to %(size)s", step=step, size=field.size)
+        )
     top = field.low + field.size - 1
     low = field.low if first is None else _number(field, first, item)
     if last is not None:
@@ -134,7 +158,9 @@ def numbers(field: Field, item: str) -> set[int]:
     else:
         high = top if first is None or step_text else low
     if low > high:
-        raise field.refusal(item, f"runs backwards; write {_forwards(field, low, high)}")
+        raise field.refusal(
+            item, say("runs backwards; write %(range)s", range=_forwards(field, low, high))
+        )
     chosen = range(low, high + 1, step)
     return {number % 7 for number in chosen} if field.name == "weekday" else set(chosen)
 
@@ -154,14 +180,16 @@ def _number(field: Field, text: str, item: str) -> int:
     else:
         raise _not_understood(field, item)
     if not field.low <= number <= field.high:
-        raise field.refusal(item, f"is out of the range {field.low}-{field.high}")
+        raise field.refusal(
+            item, say("is out of the range %(low)s-%(high)s", low=field.low, high=field.high)
+        )
     return number
 
 
 def _not_understood(field: Field, item: str) -> InvalidSchedule:
     if not item:
-        return field.refusal(item, "is empty: a comma too many")
+        return field.refusal(item, say("is empty: a comma too many"))
     for pattern, problem in _FOREIGN:
         if pattern.fullmatch(item.upper()):
             return field.refusal(item, problem)
-    return field.refusal(item, "is not understood")
+    return field.refusal(item, say("is not understood"))

@@ -17,12 +17,14 @@ import regex
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from gocron.allowed import LONGEST_SHOWN, Allowed, allowed, found, meant
+from gocron import zones
+from gocron.allowed import LONGEST_SHOWN, Allowed, allowed, found, meant, there_are
 from gocron.core.parameters import Parameter, require_env_name
 from gocron.core.policies import MISSING, Policies, with_zone
 from gocron.core.states import Overlap, Protocol
 from gocron.core.timetable import parse
 from gocron.errors import InvalidSchedule, InvalidTask
+from gocron.sayings import inside, said, say
 
 HTTP_TIMEOUT_S = 300
 SHELL_TIMEOUT_S = 86_400
@@ -59,7 +61,7 @@ NOT_YET: Mapping[str, tuple[object, ...]] = {
 
 INSTEAD = dict.fromkeys(
     ("level", "dependency_task_id", "dependency_status"),
-    "say in depends_on of the other task which tasks it runs after",
+    say("say in depends_on of the other task which tasks it runs after"),
 )
 """Some of them, and what to do."""
 
@@ -78,8 +80,13 @@ class Mistake:
         """The field at fault."""
         return self.path[0] if self.path else "task"
 
+    @property
+    def told(self) -> str:
+        """Where it is, and what."""
+        return inside(self.path or ("task",), self.message)
+
     def __str__(self) -> str:
-        return ": ".join([*(self.path or ("task",)), self.message])
+        return str(self.told)
 
 
 class Refused(InvalidTask):
@@ -88,7 +95,7 @@ class Refused(InvalidTask):
     def __init__(self, mistakes: Iterable[Mistake]) -> None:
         self.mistakes = tuple(mistakes)
         first = self.mistakes[0]
-        super().__init__(first.field, ": ".join([*first.path[1:], first.message]))
+        super().__init__(first.field, inside(first.path[1:], first.message))
 
 
 class TaskDefinition(Policies):
@@ -103,7 +110,7 @@ class TaskDefinition(Policies):
     working_dir: Annotated[
         str,
         Field(max_length=1024, pattern=r"^(/[^\n\x00]*)?$"),
-        Allowed("empty or an absolute path of at most 1024 characters"),
+        Allowed(say("empty or an absolute path of at most 1024 characters")),
     ] = ""
     environment: dict[str, str] = Field(default_factory=dict, max_length=200)
     http_method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "GET"
@@ -115,7 +122,7 @@ class TaskDefinition(Policies):
     timeout: Annotated[
         int,
         Field(ge=0, le=SHELL_TIMEOUT_S),
-        Allowed(f"a whole number of seconds from 0 (none) to {SHELL_TIMEOUT_S}"),
+        Allowed(say("a whole number of seconds from 0 (none) to %(most)s", most=SHELL_TIMEOUT_S)),
     ] = 0
     tag: Annotated[str, Field(max_length=64)] = ""
     remark: Annotated[str, Field(max_length=10_000)] = ""
@@ -125,7 +132,7 @@ class TaskDefinition(Policies):
     @classmethod
     def _a_number_and_no_truth(cls, value: object) -> object:
         if isinstance(value, bool):  # pydantic would take true for 1
-            raise ValueError(f"must be a whole number, found {found(value)}")
+            raise ValueError(say("must be a whole number, found %(found)s", found=found(value)))
         return value
 
     @field_validator("name", "tag", "group", "spec")
@@ -133,21 +140,21 @@ class TaskDefinition(Policies):
     def _one_clean_line(cls, value: str) -> str:
         value = value.strip()
         if any(ord(character) < 32 or ord(character) == 127 for character in value):
-            raise ValueError("must be one line without control characters")
+            raise ValueError(say("must be one line without control characters"))
         return value
 
     @field_validator("name")
     @classmethod
     def _not_blank(cls, value: str) -> str:
         if not value:
-            raise ValueError("must not be blank")
+            raise ValueError(say("must not be blank"))
         return value
 
     @field_validator("command", "http_body", "remark", "success_pattern")
     @classmethod
     def _no_nul(cls, value: str) -> str:
         if "\0" in value:
-            raise ValueError("must not contain NUL characters")
+            raise ValueError(say("must not contain NUL characters"))
         return value
 
     @field_validator("environment")
@@ -156,7 +163,7 @@ class TaskDefinition(Policies):
         for name, text in value.items():
             require_env_name(name)
             if "\0" in text:
-                raise ValueError(f"{name}: must not contain NUL characters")
+                raise ValueError(inside([name], say("must not contain NUL characters")))
         _require_room(value)
         return value
 
@@ -165,9 +172,11 @@ class TaskDefinition(Policies):
     def _headers(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
             if not HEADER_NAME.fullmatch(name):
-                raise ValueError(f"{found(name)} is not the name of an HTTP header")
+                raise ValueError(
+                    say("%(found)s is not the name of an HTTP header", found=found(name))
+                )
             if re.search(r"[\r\n\0]", text):
-                raise ValueError(f"{name}: a header is one line")
+                raise ValueError(inside([name], say("a header is one line")))
         _require_room(value)
         return value
 
@@ -183,7 +192,7 @@ class TaskDefinition(Policies):
         try:
             regex.compile(value)
         except (regex.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"not a regular expression: {error}") from error
+            raise ValueError(say("not a regular expression: %(why)s", why=said(error))) from error
         return value
 
     @model_validator(mode="after")
@@ -200,44 +209,63 @@ class TaskDefinition(Policies):
         if self.protocol is Protocol.SHELL:
             size = len(self.command.encode())
             if size > LONGEST_ARGUMENT:
-                problem = f"{size} bytes are too long; at most {LONGEST_ARGUMENT} for a shell"
-                yield Mistake(("command",), f"{problem}, put it into a script")
+                yield Mistake(
+                    ("command",),
+                    say(
+                        "%(size)s bytes are too long; at most %(most)s for a shell, put it into a "
+                        "script",
+                        size=size,
+                        most=LONGEST_ARGUMENT,
+                    ),
+                )
             for parameter in self.parameters:
                 if parameter.name in self.environment:
-                    problem = f"{parameter.name}: is a variable in environment as well"
+                    problem = inside([parameter.name], say("is a variable in environment as well"))
                     yield Mistake(("parameters",), problem)
             return
         if not re.match(r"https?://[^\s/]+", self.command):
-            yield Mistake(("command",), "an HTTP task needs a URL: http://… or https://…")
+            yield Mistake(("command",), say("an HTTP task needs a URL: http://… or https://…"))
         elif re.search(r"\s", self.command):
-            yield Mistake(("command",), "a URL has no blanks; write %20")
+            yield Mistake(("command",), say("a URL has no blanks; write %20"))
         if self.parameters and (self.http_method in ("GET", "HEAD") or self.http_body):
             yield Mistake(
                 ("parameters",),
-                "are sent as the JSON body of a request; choose POST, PUT, PATCH or DELETE and "
-                "leave http_body empty",
+                say(
+                    "are sent as the JSON body of a request; choose POST, PUT, PATCH or "
+                    "DELETE and leave http_body empty"
+                ),
             )
         if self.timeout > HTTP_TIMEOUT_S:
             yield Mistake(
                 ("timeout",),
-                f"at most {HTTP_TIMEOUT_S} seconds for HTTP, found {self.timeout}",
+                say(
+                    "at most %(most)s seconds for HTTP, found %(found)s",
+                    most=HTTP_TIMEOUT_S,
+                    found=self.timeout,
+                ),
             )
 
 
 def _require_room(texts: Mapping[str, str]) -> None:
     size = sum(len(name) + len(text) for name, text in texts.items())
     if size > MOST_CHARACTERS:
-        raise ValueError(f"{size} characters in all are too many; at most {MOST_CHARACTERS}")
+        raise ValueError(
+            say(
+                "%(size)s characters in all are too many; at most %(most)s",
+                size=size,
+                most=MOST_CHARACTERS,
+            )
+        )
 
 
 def _wrong_schedule(spec: str, timezone: str) -> list[Mistake]:
     try:
         parse(spec or NO_SPEC, timezone)
     except InvalidSchedule as error:
-        message = str(error)
-        if message.startswith("time zone:") and "TZ=" not in spec:
-            return [Mistake(("timezone",), message.removeprefix("time zone: "))]
-        return [Mistake(("spec",), message)]
+        problem = zones.problem(timezone)
+        if problem and str(error) == f"time zone: {problem}" and "TZ=" not in spec:
+            return [Mistake(("timezone",), problem)]
+        return [Mistake(("spec",), said(error))]
     return []
 
 
@@ -249,8 +277,11 @@ def parse_statuses(text: str) -> tuple[tuple[int, int], ...]:
         low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
         if not 100 <= low <= high <= 599:
             raise ValueError(
-                f"{found(part.strip())} is no status or range of statuses (100-599); "
-                "write for example 200-299,304"
+                say(
+                    "%(found)s is no status or range of statuses (100-599); write for "
+                    "example 200-299,304",
+                    found=found(part.strip()),
+                )
             )
         ranges.append((low, high))
     return tuple(ranges)
@@ -290,14 +321,19 @@ def _understand_gocron(fields: Mapping[str, Any]) -> tuple[dict[str, Any], list[
             continue
         value = values.pop(alias)
         if field in values:
-            mistakes.append(Mistake((alias,), f"says the same as {field}; give one of them"))
+            mistakes.append(
+                Mistake((alias,), say("says the same as %(field)s; give one of them", field=field))
+            )
         elif alias == "status":
             values[field] = value
         elif str(value) in ("0", "1"):
             values[field] = Overlap.PARALLEL if str(value) == "1" else Overlap.SKIP
         else:
-            rule = "must be 0 (one run at a time) or 1 (parallel)"
-            mistakes.append(Mistake((alias,), f"{rule}, found {found(value)}"))
+            problem = say(
+                "must be 0 (one run at a time) or 1 (parallel), found %(found)s",
+                found=found(value),
+            )
+            mistakes.append(Mistake((alias,), problem))
     with_zone(values)
     for field, nothing in NOT_YET.items():
         if field in values and any(values[field] == value for value in nothing):
@@ -317,7 +353,7 @@ def _mistake(problem: ErrorDetails, fields: Mapping[str, Any]) -> Mistake:
     """A problem of pydantic in our words."""
     path = tuple(str(part) for part in problem["loc"] if part != "[key]")
     if len(path) > 1 and isinstance(problem["loc"][1], int):
-        path = (path[0], f"number {int(path[1]) + 1}", *path[2:])
+        path = (path[0], say("number %(number)s", number=int(path[1]) + 1), *path[2:])
     if len(path) > 1 and len(path[1]) > LONGEST_SHOWN:
         path = (path[0], found(path[1]), *path[2:])
     field = path[0] if path else "task"
@@ -327,38 +363,42 @@ def _mistake(problem: ErrorDetails, fields: Mapping[str, Any]) -> Mistake:
     kind = problem["type"]
     if kind == "extra_forbidden" and len(path) == 1:
         if field in NOT_YET:
-            what = INSTEAD.get(field, "leave it out")
-            return Mistake(path, f"is not supported by this version of gocron; {what}")
-        hint = meant(field, [*TaskDefinition.model_fields, *ALIASES], most=1)
-        known = ", ".join(
-            sorted(TaskDefinition.model_fields, key=Policies.model_fields.__contains__)
-        )
-        return Mistake(path, f"there is no such field{hint or f'; there are {known}'}")
+            what = INSTEAD.get(field, say("leave it out"))
+            return Mistake(
+                path, say("is not supported by this version of gocron; %(what)s", what=what)
+            )
+        known = sorted(TaskDefinition.model_fields, key=Policies.model_fields.__contains__)
+        hint = meant(field, [*TaskDefinition.model_fields, *ALIASES], most=1) or there_are(known)
+        return Mistake(path, say("there is no such field%(hint)s", hint=hint))
     if kind == "missing" and len(path) == 1:
         return Mistake(path, MISSING)
     if kind == "value_error":
-        return Mistake(path, str(problem["ctx"]["error"]))
+        return Mistake(path, said(problem["ctx"]["error"]))
     if kind == "string_unicode":
-        return Mistake(path, "has characters that are none (half of a surrogate pair)")
+        return Mistake(path, say("has characters that are none (half of a surrogate pair)"))
     if field == "parameters" and len(path) > 2:
         return _mistake_in_parameter(path[:3], problem)
     info = TaskDefinition.model_fields[field]
     if len(path) > 1 and not any(isinstance(mark, Allowed) for mark in info.metadata):
-        return Mistake(path, f"must be a text, found {found(problem['input'])}")
+        return Mistake(path, say("must be a text, found %(found)s", found=found(problem["input"])))
     rule = allowed(info)
-    return Mistake(path, f"must be {rule}, found {found(problem['input'])}")
+    return Mistake(
+        path, say("must be %(rule)s, found %(found)s", rule=rule, found=found(problem["input"]))
+    )
 
 
 def _mistake_in_parameter(path: tuple[str, ...], problem: ErrorDetails) -> Mistake:
     field = path[-1]
     if field not in Parameter.model_fields:
         known = list(Parameter.model_fields)
-        hint = meant(field, known, most=1) or f"; there are {', '.join(known)}"
-        return Mistake(path, f"a parameter has no such field{hint}")
+        hint = meant(field, known, most=1) or there_are(known)
+        return Mistake(path, say("a parameter has no such field%(hint)s", hint=hint))
     if problem["type"] == "missing":
-        return Mistake(path, "is missing; every parameter has a name")
+        return Mistake(path, say("is missing; every parameter has a name"))
     rule = allowed(Parameter.model_fields[field])
-    return Mistake(path, f"must be {rule}, found {found(problem['input'])}")
+    return Mistake(
+        path, say("must be %(rule)s, found %(found)s", rule=rule, found=found(problem["input"]))
+    )
 
 
 def _also_wrong_schedule(values: Mapping[str, Any], mistakes: list[Mistake]) -> list[Mistake]:

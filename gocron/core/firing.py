@@ -15,6 +15,7 @@ from typing import Protocol
 
 from gocron.core.jitter import jitter_of
 from gocron.core.states import Misfire, RunState, Trigger
+from gocron.sayings import inside, say, say_n
 
 TINY = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
@@ -123,7 +124,9 @@ def missed_only(task: DueTask, slots: Slots, until: datetime, reason: str) -> li
     if newest is None or newest < task.next_fire_at:
         return []
     count = slots.count(task.next_fire_at - TINY, newest, MOST_COUNTED)
-    words = f"{'at least ' if count >= MOST_COUNTED else ''}{count} slot{'s'[: count > 1]} missed"
+    missed = say_n("%(num)s slot missed", "%(num)s slots missed", count)
+    if count >= MOST_COUNTED:
+        missed = say("at least %(missed)s", missed=missed)
     first = slots.next_after(task.next_fire_at - TINY) or task.next_fire_at
     return [
         PlannedRun(
@@ -132,7 +135,7 @@ def missed_only(task: DueTask, slots: Slots, until: datetime, reason: str) -> li
             task.revision,
             first,
             RunState.MISSED,
-            f"{words}: {reason}",
+            inside([missed], reason),
             newest,
             count,
         )
@@ -145,14 +148,17 @@ def _run_once(task: DueTask, slots: Slots, until: datetime) -> list[PlannedRun]:
     if newest is None or newest < task.next_fire_at:
         return []
     older = missed_only(
-        task, slots, newest - TINY, "nobody scheduled in time; the newest late slot runs instead"
+        task,
+        slots,
+        newest - TINY,
+        say("nobody scheduled in time; the newest late slot runs instead"),
     )
     return [*older, _planned(task, slots, newest)]
 
 
 def _skip(task: DueTask, slots: Slots, until: datetime) -> list[PlannedRun]:
     """None of them runs."""
-    return missed_only(task, slots, until, "nobody scheduled in time (misfire: skip)")
+    return missed_only(task, slots, until, say("nobody scheduled in time (misfire: skip)"))
 
 
 def _run_all(task: DueTask, slots: Slots, until: datetime) -> list[PlannedRun]:
@@ -164,7 +170,10 @@ def _run_all(task: DueTask, slots: Slots, until: datetime) -> list[PlannedRun]:
         rest,
         slots,
         until,
-        f"nobody scheduled in time, and at most {task.catch_up_limit} are caught up on",
+        say(
+            "nobody scheduled in time, and at most %(most)s are caught up on",
+            most=task.catch_up_limit,
+        ),
     )
 
 
@@ -238,12 +247,12 @@ def settle(runs: Iterable[QueuedRun], now: datetime, grace: timedelta) -> dict[i
         if newest.misfire == Misfire.RUN_ALL:
             continue
         if newest.misfire == Misfire.SKIP:
-            reason = "nobody started it in time (misfire: skip)"
+            reason = say("nobody started it in time (misfire: skip)")
             missed |= dict.fromkeys((run.id for run in waiting), reason)
             continue
         limit = now - _grace_of(newest, grace)
         newer_is_late = newest.cursor is not None and newest.cursor < limit
-        reason = "nobody started it in time; a newer slot runs instead"
+        reason = say("nobody started it in time; a newer slot runs instead")
         missed |= dict.fromkeys(
             (run.id for run in (waiting if newer_is_late else waiting[:-1])), reason
         )

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from gocron.errors import InvalidCalendar
+from gocron.sayings import say
 
 Event = Any
 """icalendar's type says of every property that it may be any of 37 types."""
@@ -36,7 +37,11 @@ def days_of_events(text: str, today: date) -> Iterator[Iterable[date]]:
     recurring = [events for events in series.values() if any(map(_recurs, events))]
     if len(recurring) > MOST_SERIES:
         raise InvalidCalendar(
-            f"the calendar has {len(recurring)} recurring events; at most {MOST_SERIES} are allowed"
+            say(
+                "the calendar has %(count)s recurring events; at most %(most)s are allowed",
+                count=len(recurring),
+                most=MOST_SERIES,
+            )
         )
     for events in series.values():
         if not any(map(_recurs, events)):
@@ -47,7 +52,10 @@ def days_of_events(text: str, today: date) -> Iterator[Iterable[date]]:
         seen += len(occurrences)
         if seen > MOST_OCCURRENCES:
             raise InvalidCalendar(
-                f"the calendar's events recur too often: more than {MOST_OCCURRENCES} times"
+                say(
+                    "the calendar's events recur too often: more than %(most)s times",
+                    most=MOST_OCCURRENCES,
+                )
             )
         yield from (_days(event) for event in occurrences if not _is_cancelled(event))
 
@@ -63,21 +71,27 @@ def _events(text: str) -> list[Event]:
     try:
         found = Calendar.from_ical(text, multiple=True)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise InvalidCalendar(f"this is no iCalendar file: {_short(error)}") from None
+        raise InvalidCalendar(
+            say("this is no iCalendar file: %(problem)s", problem=_short(error))
+        ) from None
     if not found or any(calendar.name != "VCALENDAR" for calendar in found):
-        raise InvalidCalendar("this is no iCalendar file; it has to begin with BEGIN:VCALENDAR")
+        raise InvalidCalendar(
+            say("this is no iCalendar file; it has to begin with BEGIN:VCALENDAR")
+        )
     return [event for calendar in found for event in calendar.walk("VEVENT")]
 
 
 def _check(event: Event) -> None:
     for name, problem in event.errors:
         if name in _READ:
-            raise _refusal(event, f"{name} is not understood: {problem}")
+            raise _refusal(
+                event, say("%(name)s is not understood: %(problem)s", name=name, problem=problem)
+            )
     if "DTSTART" not in event:
-        raise _refusal(event, "DTSTART, the day it begins, is missing")
+        raise _refusal(event, say("DTSTART, the day it begins, is missing"))
     for name in ("DTSTART", "DTEND", "DURATION", "RECURRENCE-ID"):
         if isinstance(event.get(name), list):
-            raise _refusal(event, f"{name} stands there more than once")
+            raise _refusal(event, say("%(name)s stands there more than once", name=name))
     if "RRULE" in event:
         _check_rule(event)
 
@@ -85,20 +99,24 @@ def _check(event: Event) -> None:
 def _check_rule(event: Event) -> None:
     rule = event["RRULE"]
     if isinstance(rule, list):
-        raise _refusal(event, "RRULE stands there more than once")
+        raise _refusal(event, say("RRULE stands there more than once"))
     frequency = str(rule.get("FREQ", [""])[0]).upper()
     if frequency not in _FREQUENCIES or any(part in rule for part in _TOO_FINE):
         raise _refusal(
-            event, f"RRULE: only {', '.join(_FREQUENCIES)} are allowed, without hours and minutes"
+            event,
+            say(
+                "RRULE: only %(words)s are allowed, without hours and minutes",
+                words=", ".join(_FREQUENCIES),
+            ),
         )
     if any(not 1 <= int(step) <= 10_000 for step in rule.get("INTERVAL", [1])):
-        raise _refusal(event, "RRULE: INTERVAL is 1 to 10000")  # with 0 dateutil never returns
+        raise _refusal(event, say("RRULE: INTERVAL is 1 to 10000"))  # with 0 dateutil never returns
     # dateutil looks for 30 February day by day until the year 9999, whatever UNTIL says.
     days = [abs(int(day)) for day in rule.get("BYMONTHDAY", [])]
     months = [int(month) for month in rule.get("BYMONTH", range(1, 13))]
     longest = max((monthrange(2024, month)[1] for month in months if 1 <= month <= 12), default=0)
     if days and (frequency in ("DAILY", "WEEKLY") or min(days) > longest):
-        raise _refusal(event, "RRULE: BYMONTHDAY has to be a day of a MONTHLY or YEARLY rule")
+        raise _refusal(event, say("RRULE: BYMONTHDAY has to be a day of a MONTHLY or YEARLY rule"))
 
 
 def _recurs(event: Event) -> bool:
@@ -137,7 +155,7 @@ def _days(event: Event) -> Iterator[date]:
 
 def _refusal(event: Event, problem: str) -> InvalidCalendar:
     name = str(event.get("SUMMARY", event.get("UID", "")))[:60]
-    return InvalidCalendar(f"the event {name!r}: {problem}")
+    return InvalidCalendar(say("the event %(name)s: %(problem)s", name=repr(name), problem=problem))
 
 
 def _short(error: Exception) -> str:

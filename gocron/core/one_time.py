@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from gocron.core.daylight import FixedTimes
 from gocron.core.rhythm import Once, Rhythm
 from gocron.errors import InvalidSchedule
+from gocron.sayings import say
 
 # Python's own reader of ISO 8601 also takes weeks, missing dashes and times without minutes.
 _MOMENT = re.compile(
@@ -32,7 +33,12 @@ def at(moment: str, zone: str) -> Rhythm:
     found = _read(moment)
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise _refusal(
-            moment, f"is out of range; the years {_FIRST_YEAR} to {_LAST_YEAR} are allowed"
+            moment,
+            say(
+                "is out of range; the years %(first)s to %(last)s are allowed",
+                first=_FIRST_YEAR,
+                last=_LAST_YEAR,
+            ),
         )
     if found.tzinfo is not None:
         return Once(_seconds(found))
@@ -47,15 +53,15 @@ def _read(moment: str) -> datetime:
         found = datetime.fromisoformat(moment.upper())
         return found if match[1] is None else found.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _refusal(moment, "is not a date and time that there is") from None
+        raise _refusal(moment, say("is not a date and time that there is")) from None
 
 
 def _problem(moment: str) -> str:
     if _FRACTION.fullmatch(moment):
-        return "has a fraction of a second; schedules know whole seconds"
+        return say("has a fraction of a second; schedules know whole seconds")
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", moment):
-        return "has no time of day"
-    return "is not a date and time" if moment else "says no time"
+        return say("has no time of day")
+    return say("is not a date and time") if moment else say("says no time")
 
 
 def _seconds(instant: datetime) -> int:
@@ -64,6 +70,11 @@ def _seconds(instant: datetime) -> int:
 
 def _refusal(moment: str, problem: str) -> InvalidSchedule:
     return InvalidSchedule(
-        f"@at: {moment!r} {problem}; write ISO 8601, for example '@at 2026-12-24T18:00' in the "
-        "time zone of the task, or '@at 2026-12-24T17:00:00Z'"
+        say(
+            "@at: %(moment)s %(problem)s; write ISO 8601, for example '@at "
+            "2026-12-24T18:00' in the time zone of the task, or '@at "
+            "2026-12-24T17:00:00Z'",
+            moment=repr(moment),
+            problem=problem,
+        )
     )

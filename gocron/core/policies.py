@@ -15,21 +15,22 @@ from gocron import zones
 from gocron.allowed import Allowed, found
 from gocron.core.parameters import Parameter
 from gocron.core.states import Backoff, Misfire, Need, OnLost, Overlap
+from gocron.sayings import inside, say
 
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 
 RetryOn = Literal["failed", "timeout", "lost"]
 
 Moment = Annotated[
-    AwareDatetime | None, Allowed("empty or a time such as 2026-12-24T18:00 (ISO 8601)")
+    AwareDatetime | None, Allowed(say("empty or a time such as 2026-12-24T18:00 (ISO 8601)"))
 ]
 
-Calendars = Annotated[list[Name], Allowed("a list of at most 20 names of calendars")]
+Calendars = Annotated[list[Name], Allowed(say("a list of at most 20 names of calendars"))]
 
 FIRST, END = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """Instants that a task can have; timetables have slots between them."""
 
-MISSING = "is missing; every task has a name, a spec and a command"
+MISSING = say("is missing; every task has a name, a spec and a command")
 
 ONLY_WITH_A_SCHEDULE = ("starts_at", "ends_at", "jitter", "exclude_calendars", "require_calendars")
 
@@ -45,7 +46,7 @@ class Policies(BaseModel):
     starts_at: Moment = None
     ends_at: Moment = None
     jitter: Annotated[
-        int, Field(ge=0, le=3600), Allowed("a whole number of seconds from 0 to 3600")
+        int, Field(ge=0, le=3600), Allowed(say("a whole number of seconds from 0 to 3600"))
     ] = 0
     exclude_calendars: Calendars = Field(default_factory=list, max_length=20)
     require_calendars: Calendars = Field(default_factory=list, max_length=20)
@@ -53,7 +54,7 @@ class Policies(BaseModel):
     misfire_grace: Annotated[
         int | None,
         Field(ge=1, le=86_400),
-        Allowed("empty or a whole number of seconds from 1 to 86400"),
+        Allowed(say("empty or a whole number of seconds from 1 to 86400")),
     ] = None
     catch_up_limit: Annotated[int, Field(ge=1, le=1000)] = 100
     overlap: Overlap = Overlap.SKIP
@@ -64,24 +65,26 @@ class Policies(BaseModel):
     retry_interval: Annotated[
         int,
         Field(ge=0, le=3600),
-        Allowed("a whole number of seconds from 0 (1, 2, 3 ... minutes) to 3600"),
+        Allowed(say("a whole number of seconds from 0 (1, 2, 3 ... minutes) to 3600")),
     ] = 0
     retry_backoff: Backoff = Backoff.FIXED
     retry_jitter: Annotated[
-        int, Field(ge=0, le=3600), Allowed("a whole number of seconds from 0 to 3600")
+        int, Field(ge=0, le=3600), Allowed(say("a whole number of seconds from 0 to 3600"))
     ] = 0
-    retry_on: Annotated[list[RetryOn], Allowed("a list of failed, timeout and lost")] = Field(
+    retry_on: Annotated[list[RetryOn], Allowed(say("a list of failed, timeout and lost"))] = Field(
         default_factory=lambda: list(DEFAULT_RETRY_ON), max_length=3
     )
     on_lost: OnLost = OnLost.FAIL
     depends_on: Annotated[
-        dict[Name, Need], Allowed("at most 100 names of tasks, each of them strong or weak")
+        dict[Name, Need], Allowed(say("at most 100 names of tasks, each of them strong or weak"))
     ] = Field(default_factory=dict, max_length=100)
     parameters: Annotated[
         list[Parameter],
         Allowed(
-            "a list of at most 50 parameters, each with name, and if needed type, default, choices "
-            "and remark"
+            say(
+                "a list of at most 50 parameters, each with name, and if needed type, "
+                "default, choices and remark"
+            )
         ),
     ] = Field(default_factory=list, max_length=50)
 
@@ -99,7 +102,7 @@ class Policies(BaseModel):
     @classmethod
     def _no_truth_for_a_number(cls, value: object) -> object:
         if isinstance(value, bool):  # pydantic would take true for 1
-            raise ValueError(f"must be a whole number, found {found(value)}")
+            raise ValueError(say("must be a whole number, found %(found)s", found=found(value)))
         return value
 
     @field_validator("misfire_grace", mode="before")
@@ -119,7 +122,7 @@ class Policies(BaseModel):
     def _names(cls, value: list[str]) -> list[str]:
         names = {name.strip() for name in value}
         if "" in names:
-            raise ValueError("the name of a calendar must not be blank")
+            raise ValueError(say("the name of a calendar must not be blank"))
         return sorted(names)
 
     @field_validator("retry_on")
@@ -137,14 +140,20 @@ class Policies(BaseModel):
                 pass
         elif value is None or isinstance(value, datetime):
             return value
-        rule = "must be empty or a time such as 2026-12-24T18:00 (ISO 8601)"
-        raise ValueError(f"{rule}, found {found(value)}")
+        raise ValueError(
+            say(
+                "must be empty or a time such as 2026-12-24T18:00 (ISO 8601), found %(found)s",
+                found=found(value),
+            )
+        )
 
     @field_validator("starts_at", "ends_at")
     @classmethod
     def _within_what_timetables_know(cls, value: datetime | None) -> datetime | None:
         if value is not None and not FIRST <= value < END:
-            raise ValueError(f"must lie in the years 1970 to 8999, found {value.isoformat()}")
+            raise ValueError(
+                say("must lie in the years 1970 to 8999, found %(value)s", value=value.isoformat())
+            )
         return value
 
     @field_validator("depends_on", mode="before")
@@ -161,9 +170,9 @@ class Policies(BaseModel):
     def _names_as_tasks_have_them(cls, value: dict[str, Need]) -> dict[str, Need]:
         clean = {name.strip(): need for name, need in value.items()}
         if "" in clean:
-            raise ValueError("the name of a task must not be blank")
+            raise ValueError(say("the name of a task must not be blank"))
         if len(clean) < len(value):
-            raise ValueError("names a task twice")
+            raise ValueError(say("names a task twice"))
         return clean
 
     @field_validator("parameters")
@@ -172,48 +181,61 @@ class Policies(BaseModel):
         names = [parameter.name for parameter in value]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"{name}: there are two parameters of this name")
+                raise ValueError(inside([name], say("there are two parameters of this name")))
         return value
 
     def contradictions(self, name: str, spec: str) -> Iterator[tuple[str, str]]:
         """(field, problem) of what does not fit together."""
         if self.starts_at and self.ends_at and self.ends_at < self.starts_at:
-            yield "ends_at", f"lies before starts_at ({self.starts_at.isoformat()})"
+            yield (
+                "ends_at",
+                say("lies before starts_at (%(moment)s)", moment=self.starts_at.isoformat()),
+            )
         both = sorted({*self.exclude_calendars} & {*self.require_calendars})
         if both:
-            yield "require_calendars", f"{both[0]} is excluded as well: no day would be left"
+            yield (
+                "require_calendars",
+                say("%(name)s is excluded as well: no day would be left", name=both[0]),
+            )
         if self.depends_on and spec:
             yield (
                 "spec",
-                "a task that depends on others runs after them and has no schedule of its own; "
-                "leave spec empty",
+                say(
+                    "a task that depends on others runs after them and has no schedule of its own; "
+                    "leave spec empty"
+                ),
             )
         if self.depends_on:
             for field in ONLY_WITH_A_SCHEDULE:
                 if getattr(self, field):
                     yield (
                         field,
-                        "has no effect on a task that runs after others; "
-                        "give it to those that it depends on",
+                        say(
+                            "has no effect on a task that runs after others; "
+                            "give it to those that it depends on"
+                        ),
                     )
         if self.retry_times and not self.retry_on:
             yield (
                 "retry_on",
-                "is empty, so nothing would be retried; leave it out, or set retry_times to 0",
+                say("is empty, so nothing would be retried; leave it out, or set retry_times to 0"),
             )
         if self.retry_backoff is Backoff.EXPONENTIAL and not self.retry_interval:
             yield (
                 "retry_interval",
-                "must be at least 1 second for retry_backoff: exponential, found 0",
+                say("must be at least 1 second for retry_backoff: exponential, found 0"),
             )
         if not self.depends_on and not spec:
             yield "spec", MISSING
         if name in self.depends_on:
-            yield "depends_on", f"{name!r} cannot depend on itself"
+            yield "depends_on", say("%(name)s cannot depend on itself", name=repr(name))
         if spec and (needed := [p.name for p in self.parameters if p.default is None]):
             yield (
                 "parameters",
-                f"{needed[0]}: needs a default, because scheduled runs are given nothing else",
+                inside(
+                    [needed[0]],
+                    say("needs a default, because scheduled runs are given nothing else"),
+                ),
             )
 
 

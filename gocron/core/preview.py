@@ -12,6 +12,7 @@ from gocron.core.daylight import FixedTimes, stretch_at, wall_reached
 from gocron.core.limits import unlimited
 from gocron.core.rhythm import Rhythm
 from gocron.core.timetable import Rules, parse
+from gocron.sayings import say
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_S = 86_400
@@ -20,7 +21,7 @@ _DAY_S = 86_400
 @dataclass(frozen=True, slots=True)
 class Upcoming:
     """A slot: ``slot`` is UTC, ``local`` the same instant in the zone of the schedule. ``remark``
-    says what changed clocks do to it; mostly it is empty."""
+    says what changed clocks do to it (a ``Saying``); mostly it is empty."""
 
     slot: datetime
     local: datetime
@@ -44,24 +45,30 @@ def preview(spec: str, zone: str, rules: Rules, after: datetime, count: int) -> 
 
 def _remark(rhythm: Rhythm, zone: str, second: int) -> str:
     if not isinstance(rhythm, FixedTimes):
-        return "second pass of the repeated hour" if _is_repeated(zone, second) else ""
+        return say("second pass of the repeated hour") if _is_repeated(zone, second) else ""
     wall = second + stretch_at(zone, second).offset
     due = rhythm.local.first_from(wall_reached(zone, second - 1) + 1)
     assert due is not None
     if due < wall:
         return _skipped(rhythm.local, due, wall)
     if _comes_again(zone, second):
-        return f"clocks go back: {_time(wall)} comes twice, runs the first time only"
+        return say(
+            "clocks go back: %(time)s comes twice, runs the first time only", time=_time(wall)
+        )
     return ""
 
 
 def _skipped(local: Rhythm, due: int, wall: int) -> str:
     """The times from ``due`` to before ``wall`` were skipped; they are made up for at ``wall``."""
     more = local.count(due + 1, wall, _DAY_S)
-    which = f"{_time(due)} and {more} more do" if more else f"{_time(due)} does"
-    other_day = due // _DAY_S != wall // _DAY_S
-    on_day = f" on {_EPOCH + timedelta(seconds=due):%Y-%m-%d}" if other_day else ""
-    return f"clocks go forward: {which} not exist{on_day}, runs at {_time(wall)}"
+    if more:
+        which = say("%(time)s and %(more)s more do not exist", time=_time(due), more=more)
+    else:
+        which = say("%(time)s does not exist", time=_time(due))
+    if due // _DAY_S != wall // _DAY_S:
+        day = f"{_EPOCH + timedelta(seconds=due):%Y-%m-%d}"
+        which = say("%(which)s on %(day)s", which=which, day=day)
+    return say("clocks go forward: %(which)s, runs at %(time)s", which=which, time=_time(wall))
 
 
 def _is_repeated(zone: str, second: int) -> bool:

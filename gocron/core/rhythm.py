@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gocron.errors import InvalidSchedule
+from gocron.sayings import say
 
 MAX_INTERVAL_S = 366 * 86_400
 
@@ -91,14 +92,23 @@ def every(duration: str) -> EveryInterval:
     match = _DURATION.fullmatch(duration)
     if match is None or not duration:
         raise InvalidSchedule(
-            f"@every: {duration!r} is not a duration; write whole numbers of days, hours, minutes "
-            "and seconds, in this order, for example '@every 1h30m' or '@every 1d12h'"
+            say(
+                "@every: %(duration)s is not a duration; write whole numbers of days, "
+                "hours, minutes and seconds, in this order, for example '@every 1h30m' "
+                "or '@every 1d12h'",
+                duration=repr(duration),
+            )
         )
     days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
     interval_s = days * 86_400 + hours * 3600 + minutes * 60 + seconds
     if not 1 <= interval_s <= MAX_INTERVAL_S:
         raise InvalidSchedule(
-            f"@every: {duration!r} is out of range; allowed are 1s to {MAX_INTERVAL_S // 86_400}d "
-            f"({MAX_INTERVAL_S // 3600}h), for example '@every 10s'"
+            say(
+                "@every: %(duration)s is out of range; allowed are 1s to "
+                "%(days)sd (%(hours)sh), for example '@every 10s'",
+                duration=repr(duration),
+                days=MAX_INTERVAL_S // 86400,
+                hours=MAX_INTERVAL_S // 3600,
+            )
         )
     return EveryInterval(interval_s)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gocron.core.timetable import Rules, Timetable, parse
 from gocron.errors import InvalidSchedule
+from gocron.sayings import say
 
 Calendars = Mapping[str, frozenset[date]]
 """Name -> days. The same set must be the same object as long as it is unchanged: that is what
@@ -63,7 +64,9 @@ def rules_of(task: HasSchedule, calendars: Calendars = NO_CALENDARS) -> Rules:
 def _named(names: Sequence[str], calendars: Calendars) -> tuple[frozenset[date], ...]:
     for name in names:
         if name not in calendars:
-            raise InvalidSchedule(f"the calendar {name!r} does not exist (any more)")
+            raise InvalidSchedule(
+                say("the calendar %(name)s does not exist (any more)", name=repr(name))
+            )
     return tuple(calendars[name] for name in names)
 
 

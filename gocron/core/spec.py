@@ -17,6 +17,7 @@ from gocron.core.daylight import ElapsedTimes, FixedTimes
 from gocron.core.one_time import at
 from gocron.core.rhythm import Never, Rhythm, every
 from gocron.errors import InvalidSchedule
+from gocron.sayings import inside, say
 
 MAX_SPEC_LENGTH = 255
 
@@ -53,24 +54,31 @@ def understood(spec: str, zone: str, seed: str) -> Understood:
 def _understood(spec: str, zone: str, seed: str) -> Understood:
     if len(spec) > MAX_SPEC_LENGTH:
         raise InvalidSchedule(
-            f"the schedule has {len(spec)} characters; at most {MAX_SPEC_LENGTH} are allowed"
+            say(
+                "the schedule has %(length)s characters; at most %(most)s are allowed",
+                length=len(spec),
+                most=MAX_SPEC_LENGTH,
+            )
         )
     if not (spec.isascii() and spec.replace("\t", " ").isprintable()):
         raise InvalidSchedule(
-            f"the schedule {spec!r} has a character that does not belong there; "
-            "allowed are ASCII letters, digits, signs, blanks and tabs, on one line"
+            say(
+                "the schedule %(spec)s has a character that does not belong there; "
+                "allowed are ASCII letters, digits, signs, blanks and tabs, on one line",
+                spec=repr(spec),
+            )
         )
     text = spec.strip()
     if prefix := _ZONE_PREFIX.match(text):
         zone, text = prefix[1], text[prefix.end() :]
     if problem := zones.problem(zone):
-        raise InvalidSchedule(f"time zone: {problem}")
+        raise InvalidSchedule(inside([say("time zone")], problem))
     return Understood(spec.strip(), zone, _rhythm(text, zone, seed))
 
 
 def _rhythm(text: str, zone: str, seed: str) -> Rhythm:
     if not text:
-        raise InvalidSchedule("the schedule is empty; every five minutes is '*/5 * * * *'")
+        raise InvalidSchedule(say("the schedule is empty; every five minutes is '*/5 * * * *'"))
     if text.startswith("@"):
         word, _, rest = text.replace("\t", " ").partition(" ")
         match word.lower():
@@ -92,6 +100,11 @@ def _shortcut(text: str) -> str:
     if text.lower() not in SHORTCUTS:
         known = ", ".join([*SHORTCUTS, _REBOOT])
         raise InvalidSchedule(
-            f"{text!r} is not known; there are {known}, '@every 1h30m' and '@at 2026-12-24T18:00'"
+            say(
+                "%(text)s is not known; there are %(known)s, '@every 1h30m' and '@at "
+                "2026-12-24T18:00'",
+                text=repr(text),
+                known=known,
+            )
         )
     return SHORTCUTS[text.lower()]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from gocron.core.states import Overlap
+from gocron.sayings import say, say_n
 
 MOST_WAITING = 100
 """Runs of one task that keep their turn while its group is at its limit; further ones are skipped.
@@ -123,9 +124,9 @@ class Situation:
     def _pause(self, run: Candidate) -> Wait | None:
         for tag in ("", run.tag):
             if tag in self.pauses:
-                what = f"tasks with the tag {tag!r} are" if tag else "everything is"
-                reason = f"{what} paused: {self.pauses[tag]}"
-                return Wait(reason, keeps_turn=False, blocker=f"pause {tag}")
+                return Wait(
+                    _paused(tag, self.pauses[tag]), keeps_turn=False, blocker=f"pause {tag}"
+                )
         return None
 
     def _in_order(self, run: Candidate) -> Verdict | None:
@@ -136,15 +137,17 @@ class Situation:
         if run.backfill_id is not None:
             beside = self.by_backfill[run.backfill_id]
             if beside >= run.backfill_parallel:
-                reason = f"{_runs(beside)} going in this backfill, no more may at once"
+                reason = say(
+                    "%(runs)s going in this backfill, no more may at once", runs=_runs(beside)
+                )
                 return Wait(reason, blocker=f"backfill {run.backfill_id}")
         if self.waiting.get(run.task_id) and self._pause(run) is None:
-            return Wait("a run that is due now goes first")
+            return Wait(say("a run that is due now goes first"))
         if run.overlap == Overlap.PARALLEL:
             most = run.max_parallel
             return Wait(_full(going, 0, most)) if most and going >= most else None
         if going > beside:
-            return Wait("it is its turn once the runs before it have ended")
+            return Wait(say("it is its turn once the runs before it have ended"))
         return None
 
     def _overlap(self, run: Candidate) -> Verdict | None:
@@ -153,7 +156,7 @@ class Situation:
         aside = self.in_order[run.task_id]
         going = self.by_task[run.task_id] - aside
         before = self._before(run)
-        turn = Wait("it is its turn once a run of a catch-up or backfill has ended")
+        turn = Wait(say("it is its turn once a run of a catch-up or backfill has ended"))
         match run.overlap:
             case Overlap.PARALLEL:
                 most = run.max_parallel
@@ -162,19 +165,27 @@ class Situation:
                 return turn if most and going + aside >= most else None
             case Overlap.QUEUE:
                 if before:
-                    return Skip("another run waits already (overlap: queue)")
+                    return Skip(say("another run waits already (overlap: queue)"))
                 if going:
-                    return Wait("the previous run is still going (overlap: queue)")
+                    return Wait(say("the previous run is still going (overlap: queue)"))
             case Overlap.REPLACE:
                 if going or before:
-                    what = "is being stopped for it" if going else "waited and will not run"
-                    reason = f"the run before it {what} (overlap: replace)"
-                    return Replace(reason, before)
+                    return Replace(_replaced(going), before)
             case _:
                 if going:
-                    return Skip(f"the previous run is still going (overlap: {run.overlap})")
+                    return Skip(
+                        say(
+                            "the previous run is still going (overlap: %(overlap)s)",
+                            overlap=run.overlap,
+                        )
+                    )
                 if before:
-                    return Skip(f"the previous run still waits to begin (overlap: {run.overlap})")
+                    return Skip(
+                        say(
+                            "the previous run still waits to begin (overlap: %(overlap)s)",
+                            overlap=run.overlap,
+                        )
+                    )
         return turn if aside else None
 
     def _before(self, run: Candidate) -> tuple[int, ...]:
@@ -193,15 +204,44 @@ class Situation:
             return None
         waiting = len(self._before(run))
         if waiting >= MOST_WAITING:
-            return Skip(f"{_runs(waiting)} waiting already for the group {run.group!r}")
-        reason = f"the group {run.group!r} is at its limit of {limit}"
+            return Skip(
+                say(
+                    "%(runs)s waiting already for the group %(group)s",
+                    runs=_runs(waiting),
+                    group=repr(run.group),
+                )
+            )
+        reason = say(
+            "the group %(group)s is at its limit of %(limit)s", group=repr(run.group), limit=limit
+        )
         return Wait(reason, blocker=f"group {run.group}")
 
 
+def _paused(tag: str, reason: str) -> str:
+    if tag:
+        return say(
+            "tasks with the tag %(tag)s are paused: %(reason)s", tag=repr(tag), reason=reason
+        )
+    return say("everything is paused: %(reason)s", reason=reason)
+
+
+def _replaced(going: int) -> str:
+    if going:
+        return say("the run before it is being stopped for it (overlap: replace)")
+    return say("the run before it waited and will not run (overlap: replace)")
+
+
 def _runs(count: int) -> str:
-    return "1 run is" if count == 1 else f"{count} runs are"
+    return say_n("%(num)s run is", "%(num)s runs are", count)
 
 
 def _full(going: int, waiting: int, most: int) -> str:
-    also = f" and {waiting} waiting" if waiting else ""
-    return f"{_runs(going)} going{also}, at most {most} may (overlap: parallel)"
+    runs = _runs(going)
+    if not waiting:
+        return say("%(runs)s going, at most %(most)s may (overlap: parallel)", runs=runs, most=most)
+    return say(
+        "%(runs)s going and %(waiting)s waiting, at most %(most)s may (overlap: parallel)",
+        runs=runs,
+        waiting=waiting,
+        most=most,
+    )

@@ -17,6 +17,7 @@ from typing import Any
 from gocron.allowed import found
 from gocron.core.definition import TaskDefinition
 from gocron.core.task_entry import MOST_FIELDS, Blame, Broken, Entry
+from gocron.sayings import inside, said, say
 
 _FIRST = ("name", "tag", "enabled", "spec", "timezone", "protocol", "command")
 
@@ -91,13 +92,20 @@ def entries(text: str, blame: Blame) -> Iterator[Entry]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise Broken(begins, f"not CSV: {error}") from None
+            raise Broken(begins, say("not CSV: %(why)s", why=said(error))) from None
         if not any(cells):
             pass
         elif not names:
             names = _names(cells, begins)
         elif len(cells) > len(names):
-            blame(begins, f"has {len(cells)} cells, the first line names only {len(names)} fields")
+            blame(
+                begins,
+                say(
+                    "has %(cells)s cells, the first line names only %(names)s fields",
+                    cells=len(cells),
+                    names=len(names),
+                ),
+            )
         else:
             yield Entry(begins, _fields(names, cells, begins, blame), {})
         begins = reader.line_num + 1
@@ -112,12 +120,20 @@ def _delimiter(text: str) -> str:
 def _names(cells: Sequence[str], line_number: int) -> list[str]:
     names = [cell.strip() for cell in cells]
     if len(names) > MOST_FIELDS:
-        raise Broken(line_number, f"{len(names)} fields are too many for a task")
+        raise Broken(line_number, say("%(count)s fields are too many for a task", count=len(names)))
     for name in names:
         if not name or names.count(name) > 1:
-            problem = f"names {found(name)} twice" if name else "has a column without a name"
-            raise Broken(line_number, f"the first line {problem}; it holds the names of the fields")
+            raise Broken(line_number, _misnamed(name))
     return names
+
+
+def _misnamed(name: str) -> str:
+    if name:
+        return say(
+            "the first line names %(name)s twice; it holds the names of the fields",
+            name=found(name),
+        )
+    return say("the first line has a column without a name; it holds the names of the fields")
 
 
 def _fields(
@@ -133,5 +149,7 @@ def _fields(
             try:
                 fields[name] = json.loads(cell)
             except (ValueError, RecursionError):
-                blame(line_number, f"{name}: not JSON, found {found(cell)}")
+                blame(
+                    line_number, inside([name], say("not JSON, found %(found)s", found=found(cell)))
+                )
     return fields

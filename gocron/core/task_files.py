@@ -26,6 +26,7 @@ from gocron.core import task_csv, task_jsonl, task_yaml
 from gocron.core.definition import Mistake, Refused, TaskDefinition, define
 from gocron.core.task_entry import Broken, Entry
 from gocron.errors import InvalidImport
+from gocron.sayings import inside, say
 
 LARGEST = 64 * 1024**2
 """Bytes of a file."""
@@ -99,15 +100,19 @@ def parse(
         )
     found = read(data, form, defaults)
     if found.mistakes:
-        count = len(found.mistakes) + found.more
-        words = "1 mistake" if count == 1 else f"{count} mistakes"
-        told = [f"line {line}: {message}" for line, message in found.mistakes]
-        more = [f"… and {found.more} more"] if found.more else []
-        head = f"nothing was imported: {name} has {words}"
-        raise InvalidImport("\n  ".join([head, *told, *more]))
+        raise InvalidImport(_refused(name, found))
     if not found.definitions:
         raise InvalidImport(f"nothing was imported: there is no task in {name}")
     return TaskFile(found.definitions, found.lines)
+
+
+def _refused(name: str, found: Reading) -> str:
+    count = len(found.mistakes) + found.more
+    words = "1 mistake" if count == 1 else f"{count} mistakes"
+    head = f"nothing was imported: {name} has {words}"
+    told = [f"line {line}: {message}" for line, message in found.mistakes]
+    more = [f"… and {found.more} more"] if found.more else []
+    return "\n  ".join([head, *told, *more])
 
 
 def read(
@@ -119,7 +124,10 @@ def read(
     try:
         for number, entry in enumerate(_READERS[form](_decode(data), collected.blame)):
             if number == most:
-                raise Broken(entry.line, f"more than {most} tasks; split the file into several")
+                raise Broken(
+                    entry.line,
+                    say("more than %(most)s tasks; split the file into several", most=most),
+                )
             collected.add(entry)
     except Broken as error:
         collected.blame(error.line, error.message)
@@ -153,13 +161,23 @@ class _Collected:
         try:
             definition = define(fields)
         except Refused as error:
-            found_in = [(_line_of(mistake, entry), str(mistake)) for mistake in error.mistakes]
+            found_in = [(_line_of(mistake, entry), mistake.told) for mistake in error.mistakes]
             for line, message in sorted(found_in, key=itemgetter(0)):
                 self.blame(line, message)
             return
         if first := self._line_of_name.get(definition.name):
             line = entry.lines.get(("name",), entry.line)
-            self.blame(line, f"name: {found(definition.name)} is also in line {first}")
+            self.blame(
+                line,
+                inside(
+                    ["name"],
+                    say(
+                        "%(name)s is also in line %(line)s",
+                        name=found(definition.name),
+                        line=first,
+                    ),
+                ),
+            )
             return
         self._line_of_name[definition.name] = entry.line
         self._definitions.append(definition)
@@ -186,5 +204,9 @@ def _decode(data: bytes) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise Broken(
-            line, f"byte {data[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+            line,
+            say(
+                "byte %(byte)s is not UTF-8; save the file as UTF-8",
+                byte=format(data[error.start], "#04x"),
+            ),
         ) from None

@@ -11,6 +11,7 @@ from typing import Any
 
 from gocron.allowed import found
 from gocron.core.task_entry import MOST_FIELDS, Blame, Entry
+from gocron.sayings import said, say
 
 
 def entries(text: str, blame: Blame) -> Iterator[Entry]:
@@ -22,23 +23,28 @@ def entries(text: str, blame: Blame) -> Iterator[Entry]:
         try:
             fields = decoder.decode(line)
         except json.JSONDecodeError as error:
-            blame(number, f"not JSON: {error.msg} (column {error.colno})")
+            blame(
+                number,
+                say("not JSON: %(msg)s (column %(colno)s)", msg=error.msg, colno=error.colno),
+            )
         except RecursionError:
-            blame(number, "nested too deeply")
+            blame(number, say("nested too deeply"))
         except _NotJson as error:
-            blame(number, str(error))
+            blame(number, said(error))
         except ValueError:  # Python's limit, against numbers that take minutes to read
-            blame(number, "a number has too many digits")
+            blame(number, say("a number has too many digits"))
         else:
             if not isinstance(fields, dict):
-                blame(number, f"a task is an object {{…}}, found {found(fields)}")
+                blame(number, say("a task is an object {…}, found %(found)s", found=found(fields)))
             elif len(fields) > MOST_FIELDS:
-                blame(number, f"{len(fields)} fields are too many for a task")
+                blame(number, say("%(fields)s fields are too many for a task", fields=len(fields)))
             elif isinstance(fields.get("tasks"), list):
                 blame(
                     number,
-                    "JSON lines hold one task a line; a document with a list under tasks is read "
-                    "with --format yaml",
+                    say(
+                        "JSON lines hold one task a line; a document with a list under tasks "
+                        "is read with --format yaml"
+                    ),
                 )
             else:
                 yield Entry(number, fields, {})
@@ -52,10 +58,10 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for name, value in pairs:
         if name in fields:
-            raise _NotJson(f"{found(name)} is given twice")
+            raise _NotJson(say("%(found)s is given twice", found=found(name)))
         fields[name] = value
     return fields
 
 
 def _no_number(word: str) -> float:
-    raise _NotJson(f"not JSON: {word} is no number")
+    raise _NotJson(say("not JSON: %(word)s is no number", word=word))

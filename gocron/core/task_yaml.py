@@ -16,6 +16,7 @@ import yaml
 
 from gocron.allowed import found
 from gocron.core.task_entry import MOST_FIELDS, Blame, Broken, Entry, Path
+from gocron.sayings import say
 
 DEEPEST = 4
 """Levels inside a task: field, one of its parameters, the choices of that, and one more to say
@@ -32,23 +33,28 @@ def entries(text: str, blame: Blame) -> Iterator[Entry]:
     if isinstance(events.peek(), yaml.StreamEndEvent):
         return
     events.expect(yaml.DocumentStartEvent)
-    wanted = "the file is a mapping with a list under tasks:"
+    wanted = say("the file is a mapping with a list under tasks:")
     events.expect(yaml.MappingStartEvent, wanted)
     seen = False
     while not isinstance(events.peek(), yaml.MappingEndEvent):
         key = events.expect(yaml.ScalarEvent, wanted)
         line = _line(key)
         if key.value != "tasks":
-            blame(line, f"{found(key.value)} is not known here; {wanted}")
+            blame(
+                line,
+                say(
+                    "%(found)s is not known here; %(wanted)s", found=found(key.value), wanted=wanted
+                ),
+            )
             _value(events, (), {}, 0)
         elif seen:
-            raise Broken(line, "'tasks' is given twice")
+            raise Broken(line, say("'tasks' is given twice"))
         else:
             seen = True
             yield from _tasks(events, blame)
     events.expect(yaml.MappingEndEvent)
     events.expect(yaml.DocumentEndEvent)
-    events.expect(yaml.StreamEndEvent, "a file holds one document (a single ---)")
+    events.expect(yaml.StreamEndEvent, say("a file holds one document (a single ---)"))
     if not seen:
         blame(1, wanted)
 
@@ -57,7 +63,7 @@ def _tasks(events: _Events, blame: Blame) -> Iterator[Entry]:
     if _is_nothing(events.peek()):
         events.next()
         return
-    events.expect(yaml.SequenceStartEvent, "tasks holds a list: '- name: …'")
+    events.expect(yaml.SequenceStartEvent, say("tasks holds a list: '- name: …'"))
     while not isinstance(events.peek(), yaml.SequenceEndEvent):
         line = _line(events.peek())
         lines: dict[Path, int] = {}
@@ -65,8 +71,14 @@ def _tasks(events: _Events, blame: Blame) -> Iterator[Entry]:
         if isinstance(fields, dict):
             yield Entry(line, fields, lines)
         else:
-            blame(line, f"a task is a mapping (name: …, spec: …), found {found(fields)}")
+            blame(
+                line,
+                say("a task is a mapping (name: …, spec: …), found %(found)s", found=found(fields)),
+            )
     events.next()
+
+
+UNEXPECTED = say("this is not expected here")
 
 
 class _Events:
@@ -99,13 +111,16 @@ class _Events:
             raise self._broken(error) from None
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise Broken(
-                _line(event), "anchors (&) and aliases (*) are not allowed; quote the text"
+                _line(event), say("anchors (&) and aliases (*) are not allowed; quote the text")
             )
         if getattr(event, "tag", None) is not None:
-            raise Broken(_line(event), f"tags ({event.tag[:40]}) are not allowed; quote the text")
+            raise Broken(
+                _line(event),
+                say("tags (%(tag)s) are not allowed; quote the text", tag=event.tag[:40]),
+            )
         return event
 
-    def expect(self, kind: type[yaml.Event], otherwise: str = "this is not expected here") -> Any:
+    def expect(self, kind: type[yaml.Event], otherwise: str = UNEXPECTED) -> Any:
         """The next event, which must be of a kind."""
         event = self.next()
         if not isinstance(event, kind):
@@ -115,17 +130,23 @@ class _Events:
     def _broken(self, error: yaml.YAMLError) -> Broken:
         if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
             mark = error.problem_mark
-            hint = ""
+            hint: str = ""
             if "cannot start any token" in str(error.problem):
-                hint = (
+                hint = say(
                     "; indent with blanks (no tabs), and put texts that begin with % @ ` in quotes"
                 )
             elif "mapping values" in str(error.problem):
-                hint = "; put texts with ': ' in them in quotes"
-            return Broken(mark.line + 1, f"not YAML: {error.problem}{hint}")
+                hint = say("; put texts with ': ' in them in quotes")
+            return Broken(
+                mark.line + 1,
+                say("not YAML: %(problem)s%(hint)s", problem=error.problem, hint=hint),
+            )
         position = getattr(error, "position", 0) or 0
         before = self._text.encode()[:position]
-        return Broken(before.count(b"\n") + 1, f"not YAML: {getattr(error, 'reason', error)}")
+        return Broken(
+            before.count(b"\n") + 1,
+            say("not YAML: %(problem)s", problem=getattr(error, "reason", error)),
+        )
 
 
 def _line(event: Any) -> int:
@@ -147,7 +168,7 @@ def _value(events: _Events, path: Path, lines: dict[Path, int], depth: int) -> A
     if isinstance(event, yaml.ScalarEvent):
         return None if _is_nothing(event) else event.value
     if depth >= DEEPEST:
-        raise Broken(_line(event), "nested too deeply for a task")
+        raise Broken(_line(event), say("nested too deeply for a task"))
     if isinstance(event, yaml.SequenceStartEvent):
         items = []
         while not isinstance(events.peek(), yaml.SequenceEndEvent):
@@ -156,11 +177,14 @@ def _value(events: _Events, path: Path, lines: dict[Path, int], depth: int) -> A
         return items
     mapping: dict[str, Any] = {}
     while not isinstance(events.peek(), yaml.MappingEndEvent):
-        key = events.expect(yaml.ScalarEvent, "the name of a field is a text")
+        key = events.expect(yaml.ScalarEvent, say("the name of a field is a text"))
         if key.value in mapping:
-            raise Broken(_line(key), f"{found(key.value)} is given twice")
+            raise Broken(_line(key), say("%(found)s is given twice", found=found(key.value)))
         if len(mapping) == MOST_FIELDS:
-            raise Broken(_line(key), f"more than {MOST_FIELDS} fields are too many for a task")
+            raise Broken(
+                _line(key),
+                say("more than %(most)s fields are too many for a task", most=MOST_FIELDS),
+            )
         inner = (*path, key.value)
         lines[inner] = _line(key)
         mapping[key.value] = _value(events, inner, lines, depth + 1)

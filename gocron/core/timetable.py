@@ -21,6 +21,7 @@ from gocron.core.limits import Limited, Limits, allowed_days, unlimited
 from gocron.core.rhythm import Never, Rhythm
 from gocron.core.spec import understood
 from gocron.errors import InvalidSchedule
+from gocron.sayings import say
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -46,10 +47,14 @@ class Rules:
     def __post_init__(self) -> None:
         for instant in (self.starts_at, self.ends_at):
             if instant is not None and instant.utcoffset() is None:
-                raise ValueError(f"window: {instant} has no time zone")
+                raise ValueError(say("window: %(instant)s has no time zone", instant=instant))
         if self.starts_at and self.ends_at and self.starts_at > self.ends_at:
             raise InvalidSchedule(
-                f"window: it ends ({self.ends_at}) before it begins ({self.starts_at})"
+                say(
+                    "window: it ends (%(ends_at)s) before it begins (%(starts_at)s)",
+                    ends_at=self.ends_at,
+                    starts_at=self.starts_at,
+                )
             )
 
 

@@ -1,4 +1,5 @@
-"""A schedule in words, for the panel and the command line. Pure, but for zone data.
+"""A schedule in words, for the panel and the command line. Pure, but for zone data. English is said
+here, other languages have modules of their own.
 
 Said of what a schedule resolves to, not of its text: so it is right for ``H`` and for the way in
 which day and weekday combine. (cron-descriptor, tried first, reads ``*/2 * 1`` as "or", where we
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from gocron.core import chinese
 from gocron.core.cron_calendar import CronCalendar
 from gocron.core.daylight import ElapsedTimes, FixedTimes
 from gocron.core.rhythm import EveryInterval, Never, Once, Rhythm
@@ -20,11 +22,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
-def explain(spec: str, zone: str, seed: str = "") -> str:
-    """``spec`` as one English sentence without a full stop, such as "At 02:30 every day,
-    Europe/Berlin time". ``seed`` (the task's name) decides what ``H`` stands for. Raises
-    InvalidSchedule as ``parse`` does."""
+def explain(spec: str, zone: str, seed: str = "", language: str = "en") -> str:
+    """``spec`` as one sentence without a full stop, such as "At 02:30 every day, Europe/Berlin
+    time". ``seed`` (the task's name) decides what ``H`` stands for; ``language`` is ``en`` or
+    ``zh-CN``. Raises InvalidSchedule as ``parse`` does."""
     _, zone, rhythm = understood(spec, zone, seed)
+    if language == "zh-CN":
+        return chinese.sentence(rhythm, zone)
     sentence = _sentence(rhythm, "UTC" if zone == "UTC" else f"{zone} time")
     return sentence[0].upper() + sentence[1:]
 

@@ -1,6 +1,7 @@
 """The dates of a cron spec in English: "on day 1 and 15 of the month", "Monday to Friday". Pure.
 
-Used by ``gocron.core.words`` only, with ``listed`` and ``runs``.
+Used by ``gocron.core.words`` only, with ``listed`` and ``runs``; what has no words of its own is
+used by ``gocron.core.chinese_days`` as well.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ MONTHS = (
 )  # fmt: skip
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
-_WEEK_FROM_MONDAY = (1, 2, 3, 4, 5, 6, 0)
+WEEK_FROM_MONDAY = (1, 2, 3, 4, 5, 6, 0)
 
 
 def dates(fields: CronFields) -> str:
@@ -54,10 +55,15 @@ def _days(choice: Choice) -> str:
 
 
 def _day_numbers(numbers: Sequence[int]) -> str:
-    steps = {later - earlier for earlier, later in pairwise(numbers)}
-    if len(numbers) > 3 and len(steps) == 1 and steps != {1}:
-        return f"every {steps.pop()} days from day {numbers[0]} to {numbers[-1]}"
+    if step := stepped(numbers):
+        return f"every {step} days from day {numbers[0]} to {numbers[-1]}"
     return f"day {listed(runs(numbers, str))}"
+
+
+def stepped(numbers: Sequence[int]) -> int:
+    """How far apart they are, if four or more are all equally far, and not in a row; else 0."""
+    steps = {later - earlier for earlier, later in pairwise(numbers)}
+    return steps.pop() if len(numbers) > 3 and len(steps) == 1 and steps != {1} else 0
 
 
 def _month_day(day: MonthDay) -> str:
@@ -83,12 +89,12 @@ def _weekday_names(choice: Choice) -> str:
 
 
 def _plain(choice: Choice) -> list[str]:
-    week = [_WEEK_FROM_MONDAY.index(number) for number in choice.numbers]
-    return runs(sorted(week), lambda index: WEEKDAYS[_WEEK_FROM_MONDAY[index]])
+    week = [WEEK_FROM_MONDAY.index(number) for number in choice.numbers]
+    return runs(sorted(week), lambda index: WEEKDAYS[WEEK_FROM_MONDAY[index]])
 
 
 def _singly(choice: Choice) -> list[str]:
-    return [WEEKDAYS[number] for number in _WEEK_FROM_MONDAY if number in choice.numbers]
+    return [WEEKDAYS[number] for number in WEEK_FROM_MONDAY if number in choice.numbers]
 
 
 def _special(choice: Choice) -> list[str]:
@@ -107,7 +113,7 @@ def _months(numbers: Sequence[int]) -> str:
     return listed(runs(numbers, lambda number: MONTHS[number - 1]))
 
 
-def runs(numbers: Sequence[int], name: Callable[[int], str]) -> list[str]:
+def runs(numbers: Sequence[int], name: Callable[[int], str], to: str = " to ") -> list[str]:
     """Ascending numbers by name; three and more in a row become ``first to last``."""
     named: list[str] = []
     start = 0
@@ -115,7 +121,7 @@ def runs(numbers: Sequence[int], name: Callable[[int], str]) -> list[str]:
         if end < len(numbers) and numbers[end] == numbers[end - 1] + 1:
             continue
         run = [name(number) for number in numbers[start:end]]
-        named += [f"{run[0]} to {run[-1]}"] if len(run) > 2 else run
+        named += [f"{run[0]}{to}{run[-1]}"] if len(run) > 2 else run
         start = end
     return named
 

@@ -1,5 +1,5 @@
 """The times of day of a cron spec in English: "at 02:30", "every 15 minutes from 08:00 to 17:59".
-Pure. Used by ``gocron.core.words`` only.
+Pure. Used by ``gocron.core.words`` only; what is no English by ``gocron.core.chinese_times`` too.
 """
 
 from __future__ import annotations
@@ -7,13 +7,13 @@ from __future__ import annotations
 from gocron.core.times_of_day import TimesOfDay
 from gocron.core.words_of_days import listed, runs
 
-_MOST_LISTED = 6
+MOST_LISTED = 6
 
 
 def times(of_day: TimesOfDay) -> str:
     """When on its days a schedule is due, as the beginning of a sentence; ``at ...`` if these are
     some single times."""
-    if len(of_day.hours) < 24 and len(of_day) <= _MOST_LISTED:
+    if len(of_day.hours) < 24 and len(of_day) <= MOST_LISTED:
         return f"at {listed([clock(of_day[index]) for index in range(len(of_day))])}"
     if of_day.seconds == (0,) and len(of_day.minutes) == 1 and (hourly := _hourly(of_day)):
         return hourly
@@ -44,23 +44,24 @@ def _hourly(of_day: TimesOfDay) -> str | None:
     """``every hour``, ``every 2 hours from 01:30``, ``every hour from 08:15 to 17:15``; None if
     the hours are too irregular, or this would sound as if the minute did not matter."""
     first, last = clock(of_day[0]), clock(of_day[len(of_day) - 1])
-    step = _step(of_day.hours, 24)
+    step = step_of(of_day.hours, 24)
     every = "every hour" if step == 1 else f"every {step} hours"
     if step and (step > 1 or of_day.minutes == (0,)):
         return every if of_day[0] == 0 else f"{every} from {first}"
-    if step == 0 and _in_a_row(of_day.hours):
+    if step == 0 and in_a_row(of_day.hours):
         return f"every hour from {first} to {last}"
     return None
 
 
-def _in_a_row(numbers: tuple[int, ...]) -> bool:
+def in_a_row(numbers: tuple[int, ...]) -> bool:
+    """Whether none is left out between the first and the last."""
     return len(numbers) == numbers[-1] - numbers[0] + 1
 
 
 def _of_sixty(values: tuple[int, ...], unit: str, of_each: str) -> str:
     """``every 15 minutes``, ``every 15 minutes from minute 7``, ``at minute 5 and 35 of every
     hour``."""
-    step = _step(values, 60)
+    step = step_of(values, 60)
     if step == 1:
         return f"every {unit}"
     if step:
@@ -74,12 +75,12 @@ def _hours(of_day: TimesOfDay) -> str:
     if len(hours) == 24:
         return ""
     last_minute = clock(hours[-1] * 3600 + of_day.minutes[-1] * 60)
-    if len(hours) > 1 and _in_a_row(hours):
+    if len(hours) > 1 and in_a_row(hours):
         return f"from {clock(hours[0] * 3600 + of_day.minutes[0] * 60)} to {last_minute}"
     return f"in the hour{'s' * (len(hours) > 1)} {listed([f'{hour:02}' for hour in hours])}"
 
 
-def _step(values: tuple[int, ...], size: int) -> int:
+def step_of(values: tuple[int, ...], size: int) -> int:
     """The step if ``values`` are as far apart as the last is from the first of the next round;
     0 otherwise."""
     step = size // len(values)

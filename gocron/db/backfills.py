@@ -20,6 +20,7 @@ from gocron.db.engine import Database
 from gocron.db.models import Backfill, Run
 from gocron.db.naming import table
 from gocron.errors import InvalidSchedule, InvalidTask, NotFound
+from gocron.sayings import said, say
 
 MOST_SLOTS = 10_000
 MOST_PARALLEL = 100
@@ -61,14 +62,19 @@ def create(
     those that have run before. Slots that the scheduler has yet to come to are left to it. Raises
     ``NotFound`` and ``InvalidTask``."""
     if last < first:
-        raise InvalidTask("last", f"lies before the first slot ({first.isoformat()})")
+        raise InvalidTask(
+            "last", say("lies before the first slot (%(first)s)", first=first.isoformat())
+        )
     if not 1 <= parallel <= MOST_PARALLEL:
-        raise InvalidTask("parallel", f"must be 1 to {MOST_PARALLEL}, found {parallel}")
+        raise InvalidTask(
+            "parallel",
+            say("must be 1 to %(most)s, found %(found)s", most=MOST_PARALLEL, found=parallel),
+        )
 
     def work(connection: Connection) -> BackfillFacts:
         task = task_rows.lock(connection, task_id)
         if task is None:
-            raise NotFound(f"there is no task {task_id} (any more)")
+            raise NotFound(say("there is no task %(task_id)s (any more)", task_id=task_id))
         declared = [Parameter.model_validate(parameter) for parameter in task.parameters]
         values = values_for(declared, given or {})
         now = database.dialect.now(connection)
@@ -113,17 +119,31 @@ def _slots(connection: Connection, task: Any, first: datetime, last: datetime) -
         days = calendars.named(connection, task_rows.names_of_calendars(task))
         timetable = timetable_of(task, days)
     except InvalidSchedule as error:
-        raise InvalidTask("spec", f"task {task.name!r} cannot be scheduled: {error}") from error
+        raise InvalidTask(
+            "spec",
+            say(
+                "task %(name)s cannot be scheduled: %(why)s", name=repr(task.name), why=said(error)
+            ),
+        ) from error
     if timetable is None or timetable.on_election:
-        raise InvalidTask("spec", f"task {task.name!r} has no slots of its own to run again")
+        raise InvalidTask(
+            "spec", say("task %(name)s has no slots of its own to run again", name=repr(task.name))
+        )
     slots = timetable.between(first - MICROSECOND, last, MOST_SLOTS + 1)
     if not slots:
         raise InvalidTask(
             "first",
-            f"task {task.name!r} has no past slot from {first.isoformat()} to {last.isoformat()}",
+            say(
+                "task %(name)s has no past slot from %(first)s to %(last)s",
+                name=repr(task.name),
+                first=first.isoformat(),
+                last=last.isoformat(),
+            ),
         )
     if len(slots) > MOST_SLOTS:
-        raise InvalidTask("last", f"that are more than {MOST_SLOTS} slots; choose a shorter time")
+        raise InvalidTask(
+            "last", say("that are more than %(most)s slots; choose a shorter time", most=MOST_SLOTS)
+        )
     return slots
 
 

@@ -15,6 +15,7 @@ from gocron.db.dialects import Dialect
 from gocron.db.models import Task
 from gocron.db.names import listed
 from gocron.errors import Conflict
+from gocron.sayings import say_n
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,15 @@ def require_unused(name: str, tasks: Iterable[Naming | Row[Any]]) -> None:
     names = [task.name for task in tasks]
     if names:
         raise Conflict(
-            f"calendar {name!r} cannot be deleted: {listed(names)} name{'s' * (len(names) == 1)} "
-            "it; change these tasks first, or force it: then they are broken until they are changed"
+            say_n(
+                "calendar %(calendar)s cannot be deleted: %(tasks)s names it; change these tasks "
+                "first, or force it: then they are broken until they are changed",
+                "calendar %(calendar)s cannot be deleted: %(tasks)s name it; change these tasks "
+                "first, or force it: then they are broken until they are changed",
+                len(names),
+                calendar=repr(name),
+                tasks=listed(names),
+            )
         )
 
 

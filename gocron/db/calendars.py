@@ -23,6 +23,7 @@ from gocron.db.engine import Database
 from gocron.db.models import Calendar
 from gocron.db.names import one_line, unknown
 from gocron.errors import InvalidTask, NotFound
+from gocron.sayings import say
 
 __all__ = [
     "CalendarFacts",
@@ -116,10 +117,17 @@ def save(
     row yet is recorded as missed. If the days are the same, nothing happens to them."""
     name = one_line("name", name, LONGEST_NAME)
     if "," in name:
-        raise InvalidTask("name", "must not contain a comma: it stands between several names")
+        raise InvalidTask("name", say("must not contain a comma: it stands between several names"))
     wanted = sorted(set(days))
     if len(wanted) > MOST_DAYS:
-        raise InvalidTask("days", f"must be at most {MOST_DAYS} days, found {len(wanted)}")
+        raise InvalidTask(
+            "days",
+            say(
+                "must be at most %(most)s days, found %(count)s",
+                most=MOST_DAYS,
+                count=len(wanted),
+            ),
+        )
     values: dict[str, Any] = {
         "days": json.dumps([day.isoformat() for day in wanted]),
         "day_count": len(wanted),
@@ -133,7 +141,7 @@ def save(
         if old is not None and old.days == values["days"]:
             tasks = []
         now = dialect.now(connection)
-        why = f"the calendar {name!r} was changed"
+        why = say("the calendar %(name)s was changed", name=repr(name))
         with calendar_tasks.moving_slots(connection, dialect, tasks, now, why):
             key = _write(connection, name, old, values | {"updated_at": now})
         detail: dict[str, object] = {"days": len(wanted), "tasks": len(tasks)}
@@ -160,7 +168,7 @@ def delete(database: Database, name: str, actor: Actor, force: bool = False) -> 
         if not force:
             calendar_tasks.require_unused(name, tasks)
         now = dialect.now(connection)
-        why = f"the calendar {name!r} was deleted"
+        why = say("the calendar %(name)s was deleted", name=repr(name))
         with calendar_tasks.moving_slots(connection, dialect, tasks, now, why):
             connection.execute(sql_delete(Calendar).where(Calendar.id == old.id))
         detail: dict[str, object] = {"tasks": len(tasks)}

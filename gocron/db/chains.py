@@ -14,6 +14,7 @@ from gocron.db.audit import Actor
 from gocron.db.engine import Database
 from gocron.db.models import Run, Task, TaskDependency
 from gocron.errors import Conflict, NotFound
+from gocron.sayings import say
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def show(database: Database, run_id: int) -> list[ChainStep]:
             select(Run.task_id, Run.task_name, Run.scheduled_at).where(Run.id == run_id)
         ).one_or_none()
         if run is None:
-            raise NotFound(f"there is no run {run_id} (any more)")
+            raise NotFound(say("there is no run %(run_id)s (any more)", run_id=run_id))
         edges = _edges(connection)
         members = follow_ups.connected({run.task_id}, edges)
         names = {
@@ -117,10 +118,10 @@ def rerun(database: Database, run_id: int, actor: Actor) -> int:
     def work(connection: Connection) -> int:
         run = connection.execute(select(Run.__table__).where(Run.id == run_id)).one_or_none()
         if run is None:
-            raise NotFound(f"there is no run {run_id} (any more)")
+            raise NotFound(say("there is no run %(run_id)s (any more)", run_id=run_id))
         task = task_rows.lock(connection, run.task_id)
         if task is None:
-            raise NotFound(f"the task of run {run_id} has been deleted")
+            raise NotFound(say("the task of run %(run_id)s has been deleted", run_id=run_id))
         below = references.downstream(connection, run.task_id)
         going = connection.execute(
             select(Run.task_name)
@@ -133,7 +134,10 @@ def rerun(database: Database, run_id: int, actor: Actor) -> int:
         ).scalar_one_or_none()
         if going is not None:
             raise Conflict(
-                f"{going!r} has not ended for this slot yet; stop it, or wait for its end"
+                say(
+                    "%(going)s has not ended for this slot yet; stop it, or wait for its end",
+                    going=repr(going),
+                )
             )
         last = connection.execute(
             select(func.max(Run.attempt)).where(

@@ -17,6 +17,7 @@ from gocron.db.engine import Database
 from gocron.db.models import ConcurrencyGroup, Run, Task
 from gocron.db.names import listed, one_line, unknown
 from gocron.errors import Conflict, InvalidTask
+from gocron.sayings import say, say_n
 
 LONGEST_NAME = 64
 LONGEST_REMARK = 512
@@ -86,7 +87,11 @@ def save(database: Database, name: str, max_running: int, remark: str | None, ac
     fault."""
     name = one_line("name", name, LONGEST_NAME)
     if isinstance(max_running, bool) or not 1 <= max_running <= MOST_RUNNING:
-        problem = f"must be a whole number from 1 to {MOST_RUNNING}, found {found(max_running)}"
+        problem = say(
+            "must be a whole number from 1 to %(most)s, found %(found)s",
+            most=MOST_RUNNING,
+            found=found(max_running),
+        )
         raise InvalidTask("max_running", problem)
     values: dict[str, object] = {"max_running": max_running}
     if remark is not None:
@@ -124,8 +129,15 @@ def delete(database: Database, name: str, actor: Actor) -> None:
         )
         if names := list(members.scalars()):
             raise Conflict(
-                f"group {name!r} cannot be deleted: {listed(names)} "
-                f"belong{'s' * (len(names) == 1)} to it; change these tasks first"
+                say_n(
+                    "group %(group)s cannot be deleted: %(tasks)s belongs to it; change these "
+                    "tasks first",
+                    "group %(group)s cannot be deleted: %(tasks)s belong to it; change these "
+                    "tasks first",
+                    len(names),
+                    group=repr(name),
+                    tasks=listed(names),
+                )
             )
         connection.execute(sql_delete(ConcurrencyGroup).where(ConcurrencyGroup.id == key))
         audit.record(connection, database.dialect, actor, "group.delete", name)

@@ -24,6 +24,7 @@ from gocron.db.audit import Actor
 from gocron.db.engine import Database
 from gocron.db.naming import table
 from gocron.errors import Conflict, IdentityTaken, NotFound
+from gocron.sayings import say
 
 HEARTBEAT_S = 5.0
 LOST_AFTER_S = 15.0
@@ -207,7 +208,7 @@ def forget(database: Database, name: str, actor: Actor) -> None:
             {"name": name},
         ).one_or_none()
         if found is None or found.forgotten_at is not None:
-            raise NotFound(f"there is no node {name!r} (any more)")
+            raise NotFound(say("there is no node %(name)s (any more)", name=repr(name)))
         silent = dialect.time(dialect.now(connection) - timedelta(seconds=LOST_AFTER_S))
         forgotten = connection.execute(
             text(
@@ -217,7 +218,12 @@ def forget(database: Database, name: str, actor: Actor) -> None:
             {"id": found.id, "silent": silent},
         ).rowcount
         if not forgotten:
-            raise Conflict(f"node {name!r} is alive; only one that has stopped can be forgotten")
+            raise Conflict(
+                say(
+                    "node %(name)s is alive; only one that has stopped can be forgotten",
+                    name=repr(name),
+                )
+            )
         audit.record(connection, dialect, actor, "node.forget", name)
 
     database.transact(work)

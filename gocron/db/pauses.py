@@ -20,6 +20,7 @@ from gocron.db.models import Pause, Task
 from gocron.db.names import one_line
 from gocron.db.naming import table
 from gocron.errors import InvalidTask
+from gocron.sayings import say
 
 LONGEST_TAG = 64
 LONGEST_REASON = 256
@@ -78,7 +79,7 @@ def pause(database: Database, tag: str, reason: str, until: datetime | None, act
     tag = one_line("tag", tag, LONGEST_TAG, needed=False)
     reason = one_line("reason", reason, LONGEST_REASON)
     if until is not None and until.utcoffset() is None:
-        raise InvalidTask("until", f"{until} has no time zone")
+        raise InvalidTask("until", say("%(until)s has no time zone", until=until))
 
     def work(connection: Connection) -> None:
         now = database.dialect.now(connection)
@@ -129,10 +130,16 @@ def _require_future(until: datetime | None, now: datetime) -> None:
     if until is None:
         return
     if until <= now:
-        times = f"{until.isoformat()} is past, it is {now:%Y-%m-%dT%H:%M:%SZ}"
-        raise InvalidTask("until", f"must lie in the future: {times}")
+        words = say(
+            "must lie in the future: %(until)s is past, it is %(now)s",
+            until=until.isoformat(),
+            now=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+        raise InvalidTask("until", words)
     if until - now > LONGEST_PAUSE:
-        problem = f"must be at most {LONGEST_PAUSE.days} days away; leave it out for no end"
+        problem = say(
+            "must be at most %(days)s days away; leave it out for no end", days=LONGEST_PAUSE.days
+        )
         raise InvalidTask("until", problem)
 
 

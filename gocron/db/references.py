@@ -20,6 +20,7 @@ from gocron.db import calendars
 from gocron.db.models import Calendar, ConcurrencyGroup, Setting, Task, TaskDependency
 from gocron.db.naming import table
 from gocron.errors import Conflict
+from gocron.sayings import inside, say, say_n
 
 PAGE = 1000
 
@@ -72,10 +73,13 @@ def confirm(connection: Connection, definitions: Sequence[TaskDefinition], days:
         for field in ("exclude_calendars", "require_calendars"):
             for name in getattr(task, field):
                 if now.get(name) != days[name]:
-                    words = f"the calendar {name!r} was changed in the meantime; try again"
+                    words = say(
+                        "the calendar %(name)s was changed in the meantime; try again",
+                        name=repr(name),
+                    )
                     raise Refused([Mistake((field,), words)])
         if task.group and task.group not in existing:
-            words = f"the group {task.group!r} was deleted in the meantime"
+            words = say("the group %(group)s was deleted in the meantime", group=repr(task.group))
             raise Refused([Mistake(("group",), words)])
 
 
@@ -106,7 +110,8 @@ def task_calendars(definition: TaskDefinition) -> list[str]:
 
 
 def _unknown(kind: str, name: str, known: Iterable[str], way_out: str) -> str:
-    return f"there is no {kind} {name!r}{meant(name, list(known), most=1) or f'; {way_out}'}"
+    hint = meant(name, list(known), most=1) or say("; %(way_out)s", way_out=way_out)
+    return say("there is no %(kind)s %(name)s%(hint)s", kind=kind, name=repr(name), hint=hint)
 
 
 def _require_calendars(
@@ -118,9 +123,11 @@ def _require_calendars(
             for name in getattr(definition, field):
                 if name not in days:
                     known = connection.execute(select(Calendar.name)).scalars().all()
-                    words = _unknown("calendar", name, known, "create it with `gocron calendar`")
-                    message = _whose(definition, definitions) + words
-                    mistakes.append(Mistake((field,), message, definition.name))
+                    words = _unknown(
+                        say("calendar"), name, known, say("create it with `gocron calendar`")
+                    )
+                    words = _of(definition, definitions, words)
+                    mistakes.append(Mistake((field,), words, definition.name))
     return days
 
 
@@ -132,9 +139,11 @@ def _require_groups(
     known = connection.execute(select(ConcurrencyGroup.name)).scalars().all()
     for definition in definitions:
         if definition.group and definition.group not in known:
-            words = _unknown("group", definition.group, known, "create it with `gocron group`")
-            message = _whose(definition, definitions) + words
-            mistakes.append(Mistake(("group",), message, definition.name))
+            words = _unknown(
+                say("group"), definition.group, known, say("create it with `gocron group`")
+            )
+            words = _of(definition, definitions, words)
+            mistakes.append(Mistake(("group",), words, definition.name))
 
 
 def _require_parents(
@@ -149,9 +158,9 @@ def _require_parents(
     for definition in definitions:
         for name in definition.depends_on:
             if name not in known:
-                words = _unknown("task", name, alike, "create it first")
-                message = _whose(definition, definitions) + words
-                mistakes.append(Mistake(("depends_on",), message, definition.name))
+                words = _unknown(say("task"), name, alike, say("create it first"))
+                words = _of(definition, definitions, words)
+                mistakes.append(Mistake(("depends_on",), words, definition.name))
 
 
 def _require_no_cycle(
@@ -163,13 +172,18 @@ def _require_no_cycle(
     for definition in definitions:
         if definition.depends_on and (cycle := find_cycle(parents, definition.name)):
             way = " → ".join(repr(name) for name in cycle)
-            words = f"the tasks would wait for each other for ever: {way}"
+            words = say("the tasks would wait for each other for ever: %(way)s", way=way)
             mistakes.append(Mistake(("depends_on",), words, definition.name))
             return
 
 
-def _whose(definition: TaskDefinition, definitions: Sequence[TaskDefinition]) -> str:
-    return f"task {definition.name!r}: " if len(definitions) > 1 else ""
+def _of(definition: TaskDefinition, definitions: Sequence[TaskDefinition], words: str) -> str:
+    """``words``, with the name of the task unless there is only one."""
+    return _of_task(definition.name, words) if len(definitions) > 1 else words
+
+
+def _of_task(name: str, words: str) -> str:
+    return inside([say("task %(name)s", name=repr(name))], words)
 
 
 def parents_by_name(connection: Connection) -> dict[str, list[str]]:
@@ -211,8 +225,9 @@ def store(connection: Connection, dependencies: Mapping[str, Mapping[str, Any]])
     for task, needs in dependencies.items():
         for parent in needs:
             if ids.get(parent) not in there:
-                words = f"task {task!r}: " if len(dependencies) > 1 else ""
-                words += f"there is no task {parent!r} (any more)"
+                words: str = say("there is no task %(name)s (any more)", name=repr(parent))
+                if len(dependencies) > 1:
+                    words = _of_task(task, words)
                 raise Refused([Mistake(("depends_on",), words)])
     for start in range(0, len(mine), PAGE):
         page = mine[start : start + PAGE]
@@ -301,8 +316,15 @@ def require_no_children(connection: Connection, task_ids: Collection[int]) -> No
             children = [child for parent, child in others if parent == name]
             listed = ", ".join(map(repr, children[:5])) + (" …" if len(children) > 5 else "")
             raise Conflict(
-                f"task {name!r} cannot be deleted: {listed} depend{'s' * (len(children) == 1)} on "
-                "it; change or delete what depends on it first"
+                say_n(
+                    "task %(task)s cannot be deleted: %(children)s depends on it; change or delete "
+                    "what depends on it first",
+                    "task %(task)s cannot be deleted: %(children)s depend on it; change or delete "
+                    "what depends on it first",
+                    len(children),
+                    task=repr(name),
+                    children=listed,
+                )
             )
 
 

@@ -19,6 +19,7 @@ from gocron.db.engine import Database
 from gocron.db.models import AuditLog, Leadership, Run, Setting
 from gocron.db.users import wait_for_turn
 from gocron.errors import InvalidTask
+from gocron.sayings import say
 
 RULES = "retention"
 LAST_PURGE = "retention.last"
@@ -74,7 +75,14 @@ def save(database: Database, wanted: Retention, actor: Actor) -> bool:
     for name, (least, most) in LIMITS.items():
         value = getattr(wanted, name)
         if value is not None and not least <= value <= most:
-            raise InvalidTask(name, f"must be a whole number from {least} to {most}, or empty")
+            raise InvalidTask(
+                name,
+                say(
+                    "must be a whole number from %(least)s to %(most)s, or empty",
+                    least=least,
+                    most=most,
+                ),
+            )
 
     def work(connection: Connection) -> bool:
         wait_for_turn(connection, database.dialect)

@@ -22,6 +22,7 @@ from gocron.db.models import Node, Run, RunOutput
 from gocron.db.naming import table
 from gocron.db.run_search import RunFilter as RunFilter
 from gocron.errors import NotFound
+from gocron.sayings import say
 
 BEGIN_AT_SLOT = (Trigger.SCHEDULE, Trigger.ELECTION, Trigger.MANUAL)
 
@@ -180,7 +181,7 @@ def show(database: Database, run_id: int) -> RunFacts:
     with database.read() as connection:
         row = connection.execute(_select().where(Run.id == run_id)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no run {run_id} (any more)")
+        raise NotFound(say("there is no run %(run_id)s (any more)", run_id=run_id))
     return _facts(row)
 
 
@@ -242,7 +243,7 @@ def stop(database: Database, run_id: int, actor: Actor) -> Stopped:
     def work(connection: Connection) -> Stopped:
         found = connection.execute(select(Run.task_name).where(Run.id == run_id)).one_or_none()
         if found is None:
-            raise NotFound(f"there is no run {run_id} (any more)")
+            raise NotFound(say("there is no run %(run_id)s (any more)", run_id=run_id))
         outcome = _cancel_or_request(connection, database, run_id, actor)
         if outcome is not Stopped.TOO_LATE:
             detail: dict[str, object] = {"run": run_id, "outcome": outcome.name.lower()}
@@ -264,7 +265,7 @@ def _cancel_or_request(
         .values(
             state=RunState.CANCELLED,
             finished_at=now,
-            reason=f"stopped by {who} before it began",
+            reason=say("stopped by %(who)s before it began", who=who),
             **mark,
         )
     ).rowcount

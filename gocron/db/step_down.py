@@ -11,6 +11,7 @@ from gocron.db.cluster import Cluster
 from gocron.db.engine import Database
 from gocron.db.naming import table
 from gocron.errors import Conflict
+from gocron.sayings import say
 
 
 def heirs(now: Cluster) -> list[str]:
@@ -23,10 +24,13 @@ def ask(database: Database, actor: Actor) -> str:
     could."""
     now = cluster.look(database)
     if now.leader is None:
-        raise Conflict("no node leads just now")
+        raise Conflict(say("no node leads just now"))
     if not heirs(now):
         raise Conflict(
-            f"node {now.leader.node_name!r} is the only one that can lead: start another one first"
+            say(
+                "node %(node)s is the only one that can lead: start another one first",
+                node=repr(now.leader.node_name),
+            )
         )
     leader = now.leader
 

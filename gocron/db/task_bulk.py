@@ -15,6 +15,7 @@ from gocron.db.engine import Database
 from gocron.db.models import Task
 from gocron.db.together import all_or_none
 from gocron.errors import Conflict, InvalidTask
+from gocron.sayings import inside, say
 
 
 class Action(StrEnum):
@@ -46,7 +47,13 @@ def carry_out(
     which task keeps the others from being changed."""
     ids = sorted(set(task_ids))
     if len(ids) > MOST[action]:
-        raise Conflict(f"at most {MOST[action]} tasks at once, these are {len(ids)}")
+        raise Conflict(
+            say(
+                "at most %(most)s tasks at once, these are %(count)s",
+                most=MOST[action],
+                count=len(ids),
+            )
+        )
 
     def work(together: Database) -> int:
         match action:
@@ -72,7 +79,7 @@ def _run(together: Database, task_id: int, name: str, actor: Actor) -> int:
     try:
         tasks.run_now(together, task_id, actor)
     except InvalidTask as error:
-        raise InvalidTask(error.field, f"{name!r}: {error.message}") from error
+        raise InvalidTask(error.field, inside([repr(name)], error.message)) from error
     return 1
 
 
@@ -88,5 +95,5 @@ def _set_tag(together: Database, task_id: int, tag: str, actor: Actor) -> int:
     except InvalidTask as error:
         if error.field == "tag":
             raise
-        raise InvalidTask(error.field, f"{row.name!r}: {error.message}") from error
+        raise InvalidTask(error.field, inside([repr(row.name)], error.message)) from error
     return 1

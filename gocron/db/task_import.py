@@ -23,6 +23,7 @@ from gocron.db.engine import Database
 from gocron.db.models import Task
 from gocron.db.together import all_or_none
 from gocron.errors import Conflict, InvalidTask
+from gocron.sayings import inside, said, say
 
 PAGE = 500
 
@@ -109,7 +110,9 @@ def apply(database: Database, wanted: Comparison, actor: Actor) -> None:
     as it was compared with, ``InvalidTask`` if something that they name does not exist; then
     nothing is changed."""
     if len(wanted.changed) > MOST_CHANGED:
-        raise Conflict(f"at most {MOST_CHANGED} existing tasks are changed at once")
+        raise Conflict(
+            say("at most %(most)s existing tasks are changed at once", most=MOST_CHANGED)
+        )
     everything = [task.definition for task in wanted.new]
     everything += [task.definition for task in wanted.changed]
 
@@ -122,7 +125,8 @@ def apply(database: Database, wanted: Comparison, actor: Actor) -> None:
             try:
                 tasks.edit(together, task.id, task.definition, actor, task.revision)
             except InvalidTask as error:
-                words = f"line {task.line}: {task.definition.name!r}: {error.message}"
+                place = [say("line %(number)s", number=task.line), repr(task.definition.name)]
+                words = inside(place, error.message)
                 raise InvalidTask(error.field, words) from error
 
     all_or_none(database, work)
@@ -132,7 +136,7 @@ def _create(together: Database, new: Sequence[NewTask], actor: Actor) -> None:
     try:
         tasks.create_many(together, [task.definition for task in new], actor)
     except tasks.NamesTaken as error:
-        raise Conflict(f"{error}; nothing was changed") from error
+        raise Conflict(say("%(why)s; nothing was changed", why=said(error))) from error
 
 
 def _rows(database: Database, definitions: Sequence[TaskDefinition]) -> Iterator[Row[Any]]:

@@ -20,6 +20,7 @@ from gocron.db.dialects import Dialect
 from gocron.db.models import Run, Task
 from gocron.db.naming import table
 from gocron.errors import InvalidSchedule
+from gocron.sayings import say
 
 # By the names of the model, not by those of the columns: ``group`` is a word of SQL.
 COLUMNS = [
@@ -165,7 +166,7 @@ def cancel_waiting(
         ended = {
             "state": RunState.CANCELLED,
             "finished_at": dialect.now(connection),
-            "reason": f"{reason} before this run began",
+            "reason": say("%(changed)s before this run began", changed=reason),
         }
         # By id, so that again no other task's rows are waited for.
         connection.execute(update(Run).where(Run.id.in_(waiting), queued).values(**ended))

@@ -19,6 +19,7 @@ from gocron.db.engine import Database
 from gocron.db.models import Task, TaskVersion
 from gocron.db.task_rows import COLUMNS
 from gocron.errors import Conflict, InvalidTask, NotFound
+from gocron.sayings import say
 
 _FACTS = (
     TaskVersion.revision,
@@ -103,7 +104,7 @@ def at(database: Database, task_id: int, revision: int) -> Version:
     if revision == now.revision:
         return _with_current(found, now)[0]
     if not found or revision > now.revision:
-        raise NotFound(f"there is no version {revision} of this task")
+        raise NotFound(say("there is no version %(revision)s of this task", revision=revision))
     return found[0]
 
 
@@ -131,7 +132,7 @@ def restore(
 def _current(connection: Connection, task_id: int) -> Version:
     row = connection.execute(select(*COLUMNS).where(Task.id == task_id)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no task {task_id} (any more)")
+        raise NotFound(say("there is no task %(task_id)s (any more)", task_id=task_id))
     return Version(
         row.revision,
         version_rows.FOUND,

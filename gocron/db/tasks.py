@@ -27,6 +27,7 @@ from gocron.db.models import Run, Task
 from gocron.db.naming import table
 from gocron.db.version_rows import Change
 from gocron.errors import Conflict, InvalidSchedule, InvalidTask, NotFound
+from gocron.sayings import said, say
 
 INSERT_PAGE = 1000
 
@@ -43,9 +44,11 @@ class NamesTaken(InvalidTask):
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        listed = ", ".join(repr(name) for name in self.names[:5])
-        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-        super().__init__("name", f"{listed}{more} taken by another task; names are unique")
+        listed: str = ", ".join(repr(name) for name in self.names[:5])
+        if len(names) > 5:
+            listed = say("%(names)s and %(more)s more", names=listed, more=len(names) - 5)
+        words = say("%(names)s taken by another task; names are unique", names=listed)
+        super().__init__("name", words)
 
 
 def create(database: Database, definition: TaskDefinition, actor: Actor) -> int:
@@ -139,7 +142,7 @@ def edit(
         references.hold(connection, [definition], renamed=named != definition.name)
         old = task_rows.lock(connection, task_id)
         if old is None:
-            raise NotFound(f"there is no task {task_id} (any more)")
+            raise NotFound(say("there is no task %(task_id)s (any more)", task_id=task_id))
         _require_revision(old, expected_revision)
         _require_free_name(connection, definition.name, task_id)
         if definition.name != old.name:
@@ -150,7 +153,7 @@ def edit(
         del values["created_at"]
         values["revision"] = old.revision + 1
         values["followed"] |= references.has_children(connection, task_id)
-        why = "the task was changed" if definition.enabled else "the task was disabled"
+        why = say("the task was changed") if definition.enabled else say("the task was disabled")
         task_rows.settle_and_withdraw(connection, dialect, old, now, why)
         if definition.enabled:
             values["next_fire_at"] = task_rows.cursor(connection, task_id, definition, days, now)
@@ -194,9 +197,15 @@ def set_enabled(database: Database, task_ids: Sequence[int], enabled: bool, acto
                 days = calendars.named(connection, task_rows.names_of_calendars(old))
                 values["next_fire_at"] = task_rows.cursor(connection, old.id, old, days, now)
             except InvalidSchedule as error:
-                raise Conflict(f"task {old.name!r} cannot be enabled: {error}") from error
+                raise Conflict(
+                    say(
+                        "task %(name)s cannot be enabled: %(why)s",
+                        name=repr(old.name),
+                        why=said(error),
+                    )
+                ) from error
         else:
-            why = "the task was disabled"
+            why = say("the task was disabled")
             task_rows.settle_and_withdraw(connection, dialect, old, now, why)
             task_rows.cancel_waiting(connection, dialect, old.id, why, BY_ITSELF)
         connection.execute(update(Task).where(Task.id == old.id).values(**values))
@@ -223,9 +232,9 @@ def delete(database: Database, task_ids: Sequence[int], actor: Actor) -> int:
         references.require_no_children(connection, together)
         references.forget(connection, old.id)
         now = dialect.now(connection)
-        task_rows.settle_and_withdraw(connection, dialect, old, now, "the task was deleted")
+        task_rows.settle_and_withdraw(connection, dialect, old, now, say("the task was deleted"))
         task_rows.cancel_waiting(
-            connection, dialect, old.id, "the task was deleted", tuple(Trigger)
+            connection, dialect, old.id, say("the task was deleted"), tuple(Trigger)
         )
         connection.execute(text(f"DELETE FROM {table('task')} WHERE id = :id"), {"id": old.id})
         version_rows.forget(connection, old.id)
@@ -250,7 +259,7 @@ def run_now(
         dialect = database.dialect
         task = task_rows.lock(connection, task_id)  # so that it is not deleted meanwhile
         if task is None:
-            raise NotFound(f"there is no task {task_id} (any more)")
+            raise NotFound(say("there is no task %(task_id)s (any more)", task_id=task_id))
         _require_revision(task, expected_revision)
         declared = [Parameter.model_validate(parameter) for parameter in task.parameters]
         values = values_for(declared, given or {})
@@ -339,14 +348,24 @@ def _taken(connection: Connection, names: Sequence[str]) -> list[str]:
 def _require_free_name(connection: Connection, name: str, own_id: int | None) -> None:
     found = connection.execute(select(Task.id).where(Task.name == name)).scalar_one_or_none()
     if found is not None and found != own_id:
-        raise InvalidTask("name", f"{name!r} is taken by task {found}; names are unique")
+        raise InvalidTask(
+            "name",
+            say(
+                "%(name)s is taken by task %(found)s; names are unique",
+                name=repr(name),
+                found=found,
+            ),
+        )
 
 
 def _require_revision(task: Row[Any], expected: int | None) -> None:
     if expected is not None and task.revision != expected:
         raise Conflict(
-            f"task {task.name!r} was changed by somebody else in the meantime; "
-            "load it again, then repeat your change"
+            say(
+                "task %(name)s was changed by somebody else in the meantime; load it "
+                "again, then repeat your change",
+                name=repr(task.name),
+            )
         )
 
 

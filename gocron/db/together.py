@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from gocron.db.dialects import Dialect
 from gocron.db.engine import Database
 from gocron.errors import Conflict
+from gocron.sayings import say
 
 T = TypeVar("T")
 
@@ -49,5 +50,7 @@ class _Together(Database):
             return work(self._connection)
         except IntegrityError as error:
             raise Conflict(
-                "somebody else made tasks of the same names at this moment; nothing was changed"
+                say(
+                    "somebody else made tasks of the same names at this moment; nothing was changed"
+                )
             ) from error

@@ -17,6 +17,7 @@ from gocron.db.audit import Actor
 from gocron.db.engine import Database
 from gocron.db.models import User
 from gocron.errors import Conflict, NotFound
+from gocron.sayings import say
 
 ADMINISTRATOR = "admin"
 
@@ -65,7 +66,7 @@ def show(database: Database, user_id: int) -> UserFacts:
         now = database.dialect.now(connection)
         row = connection.execute(select(*_COLUMNS).where(User.id == user_id)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no user {user_id} (any more)")
+        raise NotFound(say("there is no user %(user_id)s (any more)", user_id=user_id))
     return _facts(row, now)
 
 
@@ -147,14 +148,19 @@ def _lock_others_out(connection: Connection, database: Database, user_id: int, a
     users.wait_for_turn(connection, database.dialect)
     user = _locked(connection, user_id)
     if user.username == actor.name:
-        raise Conflict("this is your own account: another administrator can do it")
+        raise Conflict(say("this is your own account: another administrator can do it"))
     others = connection.execute(
         select(func.count(User.id)).where(
             User.enabled, User.role == ADMINISTRATOR, User.id != user_id
         )
     ).scalar_one()
     if not others:
-        raise Conflict(f"{user.username!r} is the last administrator who can log in")
+        raise Conflict(
+            say(
+                "%(username)s is the last administrator who can log in",
+                username=repr(user.username),
+            )
+        )
     return user
 
 
@@ -165,5 +171,5 @@ def _locked(connection: Connection, user_id: int) -> Any:
         .with_for_update()
     ).one_or_none()
     if found is None:
-        raise NotFound(f"there is no user {user_id} (any more)")
+        raise NotFound(say("there is no user %(user_id)s (any more)", user_id=user_id))
     return found

@@ -22,6 +22,7 @@ from gocron.db.engine import Database
 from gocron.db.models import User
 from gocron.db.naming import table
 from gocron.errors import Conflict, InvalidTask, NotFound
+from gocron.sayings import say
 
 SHORTEST_PASSWORD = 8
 EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
@@ -55,13 +56,15 @@ def create(
 
     def work(connection: Connection) -> int:
         if connection.execute(select(User.id).where(User.username == username)).first():
-            raise Conflict(f"there is already a user {username!r}")
+            raise Conflict(say("there is already a user %(username)s", username=repr(username)))
         return _insert(connection, database.dialect, username, hashed, email, actor)
 
     try:
         return database.transact(work)
     except IntegrityError as error:  # another node inserted the name between look and insert
-        raise Conflict(f"there is already a user {username!r}") from error
+        raise Conflict(
+            say("there is already a user %(username)s", username=repr(username))
+        ) from error
 
 
 def create_first(database: Database, username: str, password: str, email: str = "") -> bool:
@@ -85,9 +88,9 @@ def _checked(username: str, password: str) -> tuple[str, str]:
     """The name as it is stored, and the hash; raises ``InvalidTask``."""
     username = username.strip()
     if not 1 <= len(username) <= 64 or storable(username) != username:
-        raise InvalidTask("username", "1 to 64 characters")
+        raise InvalidTask("username", say("1 to 64 characters"))
     if len(password) < SHORTEST_PASSWORD:
-        raise InvalidTask("password", f"at least {SHORTEST_PASSWORD} characters")
+        raise InvalidTask("password", say("at least %(least)s characters", least=SHORTEST_PASSWORD))
     return username, _hash(password)
 
 
@@ -96,7 +99,8 @@ def checked_email(email: str) -> str:
     email = email.strip()
     if email and (len(email) > 254 or not EMAIL.fullmatch(email)):
         raise InvalidTask(
-            "email", f"must be an address such as ada@example.org, found {found(email)}"
+            "email",
+            say("must be an address such as ada@example.org, found %(found)s", found=found(email)),
         )
     return email
 
@@ -142,7 +146,7 @@ def count(database: Database) -> int:
 def set_password(database: Database, username: str, password: str, actor: Actor) -> None:
     """A new password; ends all sessions and lifts a lock. Raises ``NotFound``/``InvalidTask``."""
     if len(password) < SHORTEST_PASSWORD:
-        raise InvalidTask("password", f"at least {SHORTEST_PASSWORD} characters")
+        raise InvalidTask("password", say("at least %(least)s characters", least=SHORTEST_PASSWORD))
     hashed = _hash(password)
 
     def work(connection: Connection) -> None:
@@ -157,7 +161,7 @@ def set_password(database: Database, username: str, password: str, actor: Actor)
             )
         ).rowcount
         if not changed:
-            raise NotFound(f"there is no user {username!r}")
+            raise NotFound(say("there is no user %(username)s", username=repr(username)))
         audit.record(connection, database.dialect, actor, "user.password", username)
 
     database.transact(work)

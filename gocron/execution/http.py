@@ -20,6 +20,7 @@ from gocron.core.definition import parse_statuses
 from gocron.core.states import RunState
 from gocron.execution.base import Done, Handle, Job, Outcome, OutputSink
 from gocron.execution.environment import facts
+from gocron.sayings import inside, said, say
 
 DEFAULT_TIMEOUT_S = 300
 CONNECT_TIMEOUT_S = 10
@@ -72,7 +73,7 @@ class HttpExecutor:
         try:
             call.configure(self._certificates)
         except (pycurl.error, ValueError, regex.error) as error:
-            reason = f"the request could not be built: {error}"
+            reason = say("the request could not be built: %(why)s", why=said(error))
             self._loop.call_soon(done, Outcome(RunState.FAILED, reason))
             return call
         self._calls[curl] = call
@@ -259,50 +260,65 @@ class Call:
             return self._failure(*error)
         status = int(self.curl.getinfo(pycurl.RESPONSE_CODE))
         if not any(low <= status <= high for low, high in self._statuses):
-            reason = f"status {status}, expected {self._job.http_statuses}"
+            reason = say(
+                "status %(status)s, expected %(http_statuses)s",
+                status=status,
+                http_statuses=self._job.http_statuses,
+            )
             return Outcome(RunState.FAILED, reason, status)
-        fault = self._pattern_fault() if self._pattern is not None else ""
-        if fault:
-            return Outcome(RunState.FAILED, f"status {status}, but {fault}", status)
+        if self._pattern is not None and (fault := self._pattern_fault(self._pattern, status)):
+            return Outcome(RunState.FAILED, fault, status)
         return Outcome(RunState.SUCCESS, "", status)
 
-    def _pattern_fault(self) -> str:
+    def _pattern_fault(self, pattern: regex.Pattern[str], status: int) -> str:
         """What is wrong with the answer, or nothing. A pattern that would search for minutes must
         not hold up everything else that runs here."""
-        assert self._pattern is not None
         answer = self._window.decode("utf-8", "replace")
+        shown = repr(pattern.pattern)
         try:
-            found = self._pattern.search(answer, timeout=PATTERN_LIMIT_S)
+            if pattern.search(answer, timeout=PATTERN_LIMIT_S):
+                return ""
         except TimeoutError:
-            return f"searching it for {self._pattern.pattern!r} took too long"
-        return "" if found else f"the answer does not match {self._pattern.pattern!r}"
+            return say(
+                "status %(status)s, but searching it for %(pattern)s took too long",
+                status=status,
+                pattern=shown,
+            )
+        return say(
+            "status %(status)s, but the answer does not match %(pattern)s",
+            status=status,
+            pattern=shown,
+        )
 
     def _failure(self, code: int, message: str) -> Outcome:
         if code == pycurl.E_OPERATION_TIMEDOUT:
-            return Outcome(RunState.TIMEOUT, f"{self._what_took_too_long()}: {message}")
+            return Outcome(RunState.TIMEOUT, inside([self._what_took_too_long()], message))
         if code == pycurl.E_WRITE_ERROR and self._size > BODY_LIMIT:
-            return Outcome(RunState.FAILED, f"the answer is larger than {BODY_LIMIT} bytes")
-        words = FAILURES.get(code, f"the call failed (libcurl's error {code})")
-        return Outcome(RunState.FAILED, f"{words}: {message}" if message else words)
+            return Outcome(
+                RunState.FAILED,
+                say("the answer is larger than %(body_limit)s bytes", body_limit=BODY_LIMIT),
+            )
+        words = FAILURES.get(code, say("the call failed (libcurl's error %(code)s)", code=code))
+        return Outcome(RunState.FAILED, inside([words], message) if message else words)
 
     def _what_took_too_long(self) -> str:
         seconds = self._job.timeout_s or DEFAULT_TIMEOUT_S
         if self.curl.getinfo(pycurl.TOTAL_TIME) < min(CONNECT_TIMEOUT_S + 0.5, seconds):
-            return f"no connection within {CONNECT_TIMEOUT_S} s"
-        return f"no complete answer within {seconds} s"
+            return say("no connection within %(seconds)s s", seconds=CONNECT_TIMEOUT_S)
+        return say("no complete answer within %(seconds)s s", seconds=seconds)
 
 
 FAILURES = {
-    pycurl.E_UNSUPPORTED_PROTOCOL: "neither http nor https is spoken there",
-    pycurl.E_URL_MALFORMAT: "the URL is not valid",
-    pycurl.E_COULDNT_RESOLVE_HOST: "the host name could not be resolved",
-    pycurl.E_COULDNT_CONNECT: "the connection was refused or not possible",
-    pycurl.E_TOO_MANY_REDIRECTS: "too many redirects",
-    pycurl.E_PEER_FAILED_VERIFICATION: "the server's certificate is not to be trusted",
-    pycurl.E_SSL_CONNECT_ERROR: "no TLS connection could be made",
-    pycurl.E_FTP_WEIRD_SERVER_REPLY: "the answer is not HTTP",
-    pycurl.E_GOT_NOTHING: "the server closed the connection without an answer",
-    pycurl.E_RECV_ERROR: "the connection broke while the answer was received",
-    pycurl.E_SEND_ERROR: "the connection broke while the request was sent",
-    pycurl.E_PARTIAL_FILE: "the connection closed before the answer was complete",
+    pycurl.E_UNSUPPORTED_PROTOCOL: say("neither http nor https is spoken there"),
+    pycurl.E_URL_MALFORMAT: say("the URL is not valid"),
+    pycurl.E_COULDNT_RESOLVE_HOST: say("the host name could not be resolved"),
+    pycurl.E_COULDNT_CONNECT: say("the connection was refused or not possible"),
+    pycurl.E_TOO_MANY_REDIRECTS: say("too many redirects"),
+    pycurl.E_PEER_FAILED_VERIFICATION: say("the server's certificate is not to be trusted"),
+    pycurl.E_SSL_CONNECT_ERROR: say("no TLS connection could be made"),
+    pycurl.E_FTP_WEIRD_SERVER_REPLY: say("the answer is not HTTP"),
+    pycurl.E_GOT_NOTHING: say("the server closed the connection without an answer"),
+    pycurl.E_RECV_ERROR: say("the connection broke while the answer was received"),
+    pycurl.E_SEND_ERROR: say("the connection broke while the request was sent"),
+    pycurl.E_PARTIAL_FILE: say("the connection closed before the answer was complete"),
 }

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from gocron.core.states import RunState
 from gocron.execution.base import Done, Handle, Job, Outcome, OutputSink
 from gocron.execution.environment import build
+from gocron.sayings import said, say
 
 TERM_GRACE_S = 5.0
 """Between SIGTERM and SIGKILL."""
@@ -46,8 +47,10 @@ class ShellExecutor:
     def __init__(self, daemon_environment: Mapping[str, str], allow_root: bool) -> None:
         self._environment = dict(daemon_environment)
         self._refusal = (
-            "commands are not run as root: start gocron as a plain user, or allow it with "
-            "GOCRON_ALLOW_ROOT=1"
+            say(
+                "commands are not run as root: start gocron as a plain user, or allow it with "
+                "GOCRON_ALLOW_ROOT=1"
+            )
             if os.geteuid() == 0 and not allow_root
             else ""
         )
@@ -68,7 +71,7 @@ class ShellExecutor:
                     complaints.close()
                 raise
         except (OSError, ValueError) as error:
-            reason = f"the command could not be started: {error}"
+            reason = say("the command could not be started: %(why)s", why=said(error))
             loop.call_soon(done, Outcome(RunState.FAILED, reason))
             return NothingStarted()
 
@@ -169,7 +172,10 @@ class Command:
         self._signal_group(signal.SIGKILL)
 
     def _time_out(self) -> None:
-        self.stop(RunState.TIMEOUT, f"not finished after {self._timeout_s} s (timeout)")
+        self.stop(
+            RunState.TIMEOUT,
+            say("not finished after %(seconds)s s (timeout)", seconds=self._timeout_s),
+        )
 
     def _signal_group(self, number: signal.Signals) -> None:
         # The group outlives its leader as long as it has members, and its number is not reused
@@ -267,7 +273,11 @@ class Command:
         if self._verdict is not None:
             return Outcome(self._verdict.state, self._verdict.reason, code)
         if complaint:
-            reason = f"the command could not be started in {self._working_dir}: {complaint}"
+            reason = say(
+                "the command could not be started in %(working_dir)s: %(complaint)s",
+                working_dir=self._working_dir,
+                complaint=complaint,
+            )
             return Outcome(RunState.FAILED, reason)
         if code == 0:
             return Outcome(RunState.SUCCESS, "", 0)
@@ -286,14 +296,18 @@ class Command:
 def describe_exit(code: int) -> str:
     """An exit code as Python reports it (negative: signal), in words."""
     if code < 0:
-        return f"ended by signal {_signal_name(-code)}"
+        return say("ended by signal %(signal_name)s", signal_name=_signal_name(-code))
     if code == 126:
-        return "exit code 126: found, but not executable"
+        return say("exit code 126: found, but not executable")
     if code == 127:
-        return "exit code 127: command not found"
+        return say("exit code 127: command not found")
     if code > 128 and code - 128 in {number.value for number in signal.Signals}:
-        return f"exit code {code} (as after signal {_signal_name(code - 128)})"
-    return f"exit code {code}"
+        return say(
+            "exit code %(code)s (as after signal %(signal_name)s)",
+            code=code,
+            signal_name=_signal_name(code - 128),
+        )
+    return say("exit code %(code)s", code=code)
 
 
 def _signal_name(number: int) -> str:

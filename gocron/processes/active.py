@@ -17,6 +17,7 @@ from gocron.execution.base import Executor, Handle, Job, Outcome
 from gocron.execution.output import OutputKeeper
 from gocron.metrics import DURATION, ENDED
 from gocron.processes.recorder import Recorder
+from gocron.sayings import say
 
 log = logging.getLogger("gocron.runner")
 
@@ -79,13 +80,20 @@ class Active:
         executor = self._executors.get(work.protocol)
         done = partial(self._ended, going)
         if executor is None:
-            done(Outcome(RunState.FAILED, f"this node has no executor for {work.protocol!r}"))
+            done(
+                Outcome(
+                    RunState.FAILED,
+                    say("this node has no executor for %(protocol)s", protocol=repr(work.protocol)),
+                )
+            )
             return
         try:
             going.handle = executor.start(self._job(work), keeper.feed, done)
         except Exception as error:  # a bug, but one task's: the other runs must not end with it
             log.exception("the executor of run %d failed", work.id)
-            done(Outcome(RunState.FAILED, f"gocron could not start it: {error!r}"))
+            done(
+                Outcome(RunState.FAILED, say("gocron could not start it: %(why)s", why=repr(error)))
+            )
 
     def give_up(self, work: QueuedWork, reason: str) -> None:
         """Record that a run which the database shows as running was never started."""

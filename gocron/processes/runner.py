@@ -42,6 +42,7 @@ from gocron.processes.spool import Spool
 from gocron.processes.starter import Starter
 from gocron.processes.threads import CONNECTIONS, Threads
 from gocron.processes.upkeep import Upkeep
+from gocron.sayings import say
 
 log = logging.getLogger("gocron.runner")
 
@@ -222,10 +223,12 @@ class Runner:
             log.info("draining: %d runs are going, up to %g s", len(self._active), self._drain_s)
             await self._drain(giving_back)
         if self._end_kind == "abandoned":
-            await self._active.end_all(RunState.LOST, "the node's parent process died", ABANDON_S)
+            await self._active.end_all(
+                RunState.LOST, say("the node's parent process died"), ABANDON_S
+            )
             await self._recorder.close(0.5)
         else:
-            await self._active.end_all(RunState.CANCELLED, "the node was stopped", ABANDON_S)
+            await self._active.end_all(RunState.CANCELLED, say("the node was stopped"), ABANDON_S)
             if await self._recorder.close(3.0):
                 await self._say_stopped()
         giving_back.cancel()

@@ -34,6 +34,7 @@ from gocron.db.engine import Database, describe
 from gocron.errors import InvalidSchedule
 from gocron.metrics import CLAIMED, DATABASE_ERRORS, ROUND
 from gocron.processes.base import Channel, Links, ParentGone, Shared, configure_logs
+from gocron.sayings import say
 
 log = logging.getLogger("gocron.scheduler")
 
@@ -258,7 +259,11 @@ class Scheduler:
             lost = adoption.mark_lost(
                 self._database,
                 node_id,
-                f"node {name} gave no sign of life for {nodes.LOST_AFTER_S:.0f} s while it ran",
+                say(
+                    "node %(node)s gave no sign of life for %(seconds)s s while it ran",
+                    node=name,
+                    seconds=round(nodes.LOST_AFTER_S),
+                ),
                 pulse.heartbeat_at if pulse else None,
             )
             if lost:

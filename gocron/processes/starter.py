@@ -32,6 +32,7 @@ from gocron.metrics import LATENESS
 from gocron.processes.active import Active
 from gocron.processes.threads import Threads
 from gocron.processes.waiting import Waiting
+from gocron.sayings import say
 
 log = logging.getLogger("gocron.runner")
 
@@ -264,9 +265,9 @@ class Starter:
 
     def _spawn(self, work: QueuedWork, sent: float) -> None:
         if boottime() - sent > FROZEN_S:
-            self._active.give_up(work, "the node stood still just before the start")
+            self._active.give_up(work, say("the node stood still just before the start"))
         elif not self.may_spawn:
-            self._active.give_up(work, "the node was stopped just before the start")
+            self._active.give_up(work, say("the node was stopped just before the start"))
         else:
             on_time = work.scheduled and not work.jitter
             due = work.scheduled_at if on_time else work.start_at
@@ -286,7 +287,7 @@ class Starter:
                 self._database,
                 self._me.id,
                 doubtful,
-                "the database went away at the moment of the start; nothing was started",
+                say("the database went away at the moment of the start; nothing was started"),
             )
         )
         self._doubtful -= settled

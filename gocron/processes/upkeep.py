@@ -22,6 +22,7 @@ from gocron.processes.leftovers import end_commands_of
 from gocron.processes.recorder import Recorder
 from gocron.processes.starter import Starter
 from gocron.processes.threads import Threads
+from gocron.sayings import say
 
 log = logging.getLogger("gocron.runner")
 
@@ -66,9 +67,9 @@ class Upkeep:
         commands are ended if nobody did that, and what it was running otherwise is lost."""
         again = self._board.child("runner").restarts > 0
         reason = (
-            "the runner process died while it ran; its command was ended"
+            say("the runner process died while it ran; its command was ended")
             if again
-            else "the node was started again while it ran; how it went is not known"
+            else say("the node was started again while it ran; how it went is not known")
         )
         while True:
             try:
@@ -139,7 +140,7 @@ class Upkeep:
     async def _stop_requested(self) -> None:
         wanted = await self._threads.read(lambda: runs.stop_requests(self._database, self._me.id))
         for run_id, who in wanted.items():
-            self._active.stop(run_id, RunState.CANCELLED, f"stopped by {who}")
+            self._active.stop(run_id, RunState.CANCELLED, say("stopped by %(who)s", who=who))
 
     async def _sweep(self) -> None:
         """A row that says running here for two looks, while nothing runs and nothing waits to be
@@ -152,7 +153,7 @@ class Upkeep:
         if twice:
             _settled, ended = await self._threads.read(
                 lambda: runs.settle_unstarted(
-                    self._database, self._me.id, twice, "no command was running for it"
+                    self._database, self._me.id, twice, say("no command was running for it")
                 )
             )
             log.error("%d runs said running, but nothing ran for them: lost", ended)

@@ -14,12 +14,11 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 
-LIBRARIES = """
-    alembic.autogenerate alembic.command argon2 click croniter cryptography flask flask_admin
-    flask_babel flask_sqlalchemy flask_wtf prometheus_client psycopg2 pydantic pydantic_settings
-    pymysql sqlalchemy.orm wtforms yaml
-    gocron.cli gocron.config gocron.core.definition gocron.core.task_files
-""".split()
+LIBRARIES = [
+    *("alembic.autogenerate", "alembic.command", "argon2", "click", "croniter", "flask_admin"),
+    *("flask_babel", "flask_sqlalchemy", "flask_wtf", "prometheus_client", "psycopg2", "pymysql"),
+    *("gocron.cli", "gocron.config", "gocron.core.definition", "gocron.core.task_files", "yaml"),
+]
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(LIBRARIES)

@@ -1,4 +1,4 @@
-"""Every word of the panel in every language."""
+"""Every word of the panel in every language, and what the core and the database layer say in it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 import admin
+import gocron
 from admin.i18n import LANGUAGES, LOCALES
 
 FOLDER = Path(admin.__file__).parent
@@ -33,8 +34,12 @@ def words_in_the_code() -> set[str]:
     with (FOLDER / "babel.cfg").open(encoding="utf-8") as file:
         methods, options = parse_mapping_cfg(file)
     keywords = {"_": None, "lazy": None, "gettext": None, "ngettext": (1, 2), "_n": (1, 2)}
-    found = extract_from_dir(FOLDER, methods, options, keywords=keywords)
-    return {key if isinstance(key, str) else key[0] for _f, _l, key, _c, _x in found}
+    keywords |= {"say": None, "say_n": (1, 2)}
+    return {
+        key if isinstance(key, str) else key[0]
+        for folder in (FOLDER, Path(gocron.__file__).parent)
+        for _f, _l, key, _c, _x in extract_from_dir(folder, methods, options, keywords=keywords)
+    }
 
 
 def texts(message: Message) -> list[str]:
