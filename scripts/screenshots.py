@@ -20,6 +20,7 @@ from tests.browser.person import Person
 from tests.helpers.cluster import cluster_of
 from tests.helpers.databases import settings_for
 from tests.helpers.servers import PrivatePostgres
+from tests.helpers.wizard import BlankNode
 
 PICTURES = Path(__file__).parent.parent / "docs" / "img"
 PASSWORD = "for these pictures only"  # noqa: S105
@@ -32,6 +33,7 @@ PAGES = {
     "task": "/tasks/details/?id=1",
     "editor": "/tasks/edit/?id=1",
     "import": "/tasks/import/",
+    "bulk": "/tasks/bulk/?action=disable&rowid=1&rowid=2&rowid=3&rowid=4",
     "runs": "/runs/",
     "calendars": "/calendars/",
     "groups": "/groups/",
@@ -42,6 +44,16 @@ PAGES = {
     "audit": "/audit/",
     "profile": "/profile/",
 }
+
+FILE = """tasks:
+  - name: rotate-logs
+    tag: system
+    spec: "@daily"
+    command: logrotate /etc/l.conf
+  - name: warm-sessions
+    spec: 0 */10 * * * *
+    command: curl --fail https://shop.example/warm
+"""
 
 
 def main() -> None:
@@ -62,6 +74,39 @@ def main() -> None:
         take(person, "login")
         person.log_in("admin", PASSWORD)
         take_all(person, PAGES | {"run": a_run(person)})
+        difference(person, folder)
+        blank = BlankNode(folder, "blank")
+        stack.callback(blank.end)
+        blank.start(ready=False)
+        newcomer = Person(browser, f"http://127.0.0.1:{blank.port}")
+        newcomer.forget_everything()
+        wizard(newcomer, f"/install#{blank.token()}")
+
+
+def difference(person: Person, folder: Path) -> None:
+    """What a file would change."""
+    file = folder / "tasks.yaml"
+    file.write_text(FILE, encoding="utf-8")
+    person.open("/tasks/import/")
+    person.browser.find_element("id", "file").send_keys(str(file))
+    person.submit("#look")
+    person.see("#changed")
+    take(person, "import-difference")
+
+
+def wizard(person: Person, path: str) -> None:
+    """Which has no menu to choose colours in: it has those of the system."""
+    for name, colours in (("install", "light"), ("install-dark", "dark")):
+        wanted = {"features": [{"name": "prefers-color-scheme", "value": colours}]}
+        person.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
+        person.open("/login")
+        person.open(path)
+        take(person, name)
+    person.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    with narrow(person):
+        person.open("/login")
+        person.open(path)
+        take(person, "install-phone")
 
 
 def a_run(person: Person) -> str:

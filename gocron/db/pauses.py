@@ -89,7 +89,8 @@ def pause(database: Database, tag: str, reason: str, until: datetime | None, act
             values = {"reason": reason, "until": until}
             connection.execute(update(Pause).where(Pause.id == old.id).values(**values))
         else:
-            connection.execute(delete(Pause).where(Pause.tag == tag))
+            if old is not None:
+                connection.execute(delete(Pause).where(Pause.id == old.id))
             connection.execute(
                 insert(Pause).values(
                     tag=tag,

@@ -77,11 +77,13 @@ def test_mistakes_are_as_they_were_in_english(visitor):
 
 
 def test_what_is_refused_is_said_in_chinese(quick_panel, chinese):
-    quick_panel.create_task(name="parent", spec="@daily")
+    parent_id = quick_panel.create_task(name="parent", spec="@daily")
     child = FORM_DEFAULTS | BASIC_TASK | {"name": "child", "spec": "", "depends_on": "parent"}
     assert chinese.post("/tasks/new/", child).status_code == 302
     parent = chinese.client.post(
-        "/tasks/delete/", data={"csrf_token": chinese.token(), "id": "1"}, follow_redirects=True
+        "/tasks/delete/",
+        data={"csrf_token": chinese.token(), "id": parent_id},
+        follow_redirects=True,
     )
     assert "依赖它" in words_of(parent.text)
 

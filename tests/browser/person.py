@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +31,16 @@ class Person:
         self.browser.execute_script("localStorage.clear(); sessionStorage.clear()")
         for kind in ("browser", "performance"):
             self.browser.get_log(kind)
+
+    def lose_session(self) -> None:
+        """The cookies are gone, also those that the answer to a request on its way brings back."""
+
+        def lost() -> bool:
+            self.browser.delete_all_cookies()
+            time.sleep(0.5)
+            return not self.browser.get_cookies()
+
+        self.wait(lost, "the session is lost")
 
     def log_in(self, name: str, password: str) -> None:
         self.open("/login")

@@ -67,7 +67,7 @@ def test_a_draft_survives_the_end_of_a_session_and_goes_once_it_is_saved(person:
         ),
         "it is kept",
     )
-    person.browser.delete_all_cookies()
+    person.lose_session()
     person.click("#save")
     person.see("#trouble", "Nothing was sent")
     person.log_in("admin", "a browser's password")

@@ -82,7 +82,7 @@ def test_a_form_survives_the_end_of_the_session(cluster: Cluster, at_follower: P
     person.type("name", "typed for long")
     person.type("spec", "@yearly")
     person.type("command", "true")
-    browser.delete_all_cookies()
+    person.lose_session()
     person.click("#save")
     person.see("#trouble", "You are logged out")
     form = browser.current_window_handle

@@ -28,7 +28,7 @@ def wait_for(
     what: Callable[[], T | None],
     words: str,
     patience_s: float = PATIENCE_S,
-    every_s: float = 0.02,
+    every_s: float = 0.1,
     more: Callable[[], str] = str,
 ) -> T:
     """The first true answer of ``what``; AssertionError with ``words`` if there is none in time."""

@@ -147,8 +147,10 @@ def test_the_lock_row_is_created_again_when_somebody_deletes_it(
         for node in cluster.nodes:
             if node is not first:
                 os.kill(node.child("elector"), signal.SIGCONT)
-        leader = cluster.leader()
-        assert (leader.metric("gocron_term") or 0) > (term or 0)
+        wait_for(
+            lambda: (cluster.leader().metric("gocron_term") or 0) > (term or 0),
+            "somebody leads under a new term",
+        )
         observed.wait_for_start(time.time())
         account = observed.account()
     assert account.right, account

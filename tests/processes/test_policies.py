@@ -94,9 +94,9 @@ def test_what_waits_when_the_leader_is_killed_happens_under_the_next_one(
         retry_times=3,
         retry_interval=7,
     )
-    scene.task("queue", "sleep 4", overlap="queue")
+    scene.task("queue", "sleep 8", overlap="queue")
     scene.task("first", "true")
-    scene.task("second", "sleep 4", depends_on=["first"], on_lost="rerun")
+    scene.task("second", "sleep 8", depends_on=["first"], on_lost="rerun")
     scene.task("third", "true", depends_on={"second": "strong", "first": "weak"})
     scene.task(
         "replace",
@@ -106,7 +106,7 @@ def test_what_waits_when_the_leader_is_killed_happens_under_the_next_one(
     with database_of(scene.database) as database:
         groups.save(database, "narrow", 1, "", SOMEBODY)
     for name in ("one", "two", "three"):
-        scene.task(name, "sleep 3", group="narrow")
+        scene.task(name, "sleep 8" if name == "one" else "sleep 2", group="narrow")
 
     for name in ("retry", "queue", "first", "replace", "one"):
         scene.run(name)
