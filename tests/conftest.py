@@ -54,6 +54,12 @@ def server_env(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
     yield from fresh_database(request.getfixturevalue(SERVER_FIXTURES[request.param]))
 
 
+@pytest.fixture
+def one_server_env(postgres_server: PrivatePostgres) -> Iterator[dict[str, str]]:
+    """The same on one of them, for what happens in processes and not in the database."""
+    yield from fresh_database(postgres_server)
+
+
 def fresh_database(server: PrivateServer) -> Iterator[dict[str, str]]:
     server.start()  # does nothing, unless an earlier test has left it stopped
     name = server.create_database()

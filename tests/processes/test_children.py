@@ -93,9 +93,9 @@ def test_when_the_runner_is_killed_its_commands_end_and_its_runs_are_lost(node: 
 
 
 def test_a_runner_that_keeps_dying_is_given_up_on_and_the_node_lets_go_of_leadership(
-    server_env: dict[str, str], tmp_path: Path
+    one_server_env: dict[str, str], tmp_path: Path
 ) -> None:
-    node = Node(tmp_path, server_env, "sick")
+    node = Node(tmp_path, one_server_env, "sick")
     try:
         node.start()
         killed: set[int] = set()
@@ -115,7 +115,7 @@ def test_a_runner_that_keeps_dying_is_given_up_on_and_the_node_lets_go_of_leader
         assert status == 503
         assert node.status("/healthz") == 200
         wait_for(lambda: "elector" not in node.children(), "the elector has let go")
-        with database_of(server_env) as database:
+        with database_of(one_server_env) as database:
             assert cluster_state.look(database).leader is None
         assert "runner" in body
     finally:

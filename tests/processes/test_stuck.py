@@ -21,10 +21,10 @@ STALLED_S = 25.0
 
 
 def test_a_scheduler_that_stands_still_is_replaced_even_if_it_never_took_up_its_work(
-    server_env: dict[str, str], tmp_path: Path
+    one_server_env: dict[str, str], tmp_path: Path
 ) -> None:
-    with cluster_of(2, tmp_path, server_env) as cluster:
-        observed = Observed(tmp_path, server_env)
+    with cluster_of(2, tmp_path, one_server_env) as cluster:
+        observed = Observed(tmp_path, one_server_env)
         leader, follower = cluster.leader(), cluster.followers()[0]
         frozen = follower.child("scheduler")
         os.kill(frozen, signal.SIGSTOP)
@@ -37,10 +37,10 @@ def test_a_scheduler_that_stands_still_is_replaced_even_if_it_never_took_up_its_
 
 
 def test_a_runner_that_stands_still_is_replaced_and_its_slots_follow_their_policy(
-    server_env: dict[str, str], tmp_path: Path
+    one_server_env: dict[str, str], tmp_path: Path
 ) -> None:
-    with cluster_of(2, tmp_path, server_env) as cluster:
-        observed = Observed(tmp_path, server_env)
+    with cluster_of(2, tmp_path, one_server_env) as cluster:
+        observed = Observed(tmp_path, one_server_env)
         leader = cluster.leader()
         frozen = leader.child("runner")
         os.kill(frozen, signal.SIGSTOP)
@@ -105,36 +105,36 @@ def test_commands_of_a_node_that_was_killed_as_a_whole_are_ended_at_its_next_sta
 
 
 def test_a_node_that_drains_for_long_is_not_taken_for_dead(
-    server_env: dict[str, str], tmp_path: Path
+    one_server_env: dict[str, str], tmp_path: Path
 ) -> None:
-    with cluster_of(2, tmp_path, server_env) as cluster:
+    with cluster_of(2, tmp_path, one_server_env) as cluster:
         leader = cluster.leader()
-        add_task(server_env, "long", command="sleep 18; echo done", spec="* * * * * *")
-        wait_for(lambda: _going(server_env), "it runs")
+        add_task(one_server_env, "long", command="sleep 18; echo done", spec="* * * * * *")
+        wait_for(lambda: _going(one_server_env), "it runs")
         leader.send(signal.SIGTERM)
         assert leader.wait(40) == 0
-        first = query(server_env, "SELECT state, reason FROM run ORDER BY id")[0]
-        others = query(server_env, "SELECT state FROM run WHERE state = 'running'")
+        first = query(one_server_env, "SELECT state, reason FROM run ORDER BY id")[0]
+        others = query(one_server_env, "SELECT state FROM run WHERE state = 'running'")
     assert first == {"state": "success", "reason": ""}
     assert len(others) <= 1
 
 
 def test_a_drain_still_hears_requests_to_stop_a_run(
-    server_env: dict[str, str], tmp_path: Path
+    one_server_env: dict[str, str], tmp_path: Path
 ) -> None:
     from gocron.db import run_queries
     from tests.helpers.product import SOMEBODY, database_of
 
-    with cluster_of(1, tmp_path, server_env) as cluster:
+    with cluster_of(1, tmp_path, one_server_env) as cluster:
         node = cluster.nodes[0]
-        add_task(server_env, "long", command="sleep 600")
-        run = wait_for(lambda: _going(server_env), "it runs")[0]["id"]
+        add_task(one_server_env, "long", command="sleep 600")
+        run = wait_for(lambda: _going(one_server_env), "it runs")[0]["id"]
         node.send(signal.SIGTERM)
         wait_for(lambda: "draining" in node.log(), "it drains")
-        with database_of(server_env) as database:
+        with database_of(one_server_env) as database:
             run_queries.stop(database, run, SOMEBODY)
         assert node.wait(20) == 0
-        state = query(server_env, f"SELECT state, reason FROM run WHERE id = {run}")
+        state = query(one_server_env, f"SELECT state, reason FROM run WHERE id = {run}")
     assert state == [{"state": "cancelled", "reason": "stopped by somebody"}]
 
 
