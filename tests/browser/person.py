@@ -90,6 +90,16 @@ class Person:
         self.browser.execute_script(middle, element)
         element.click()
 
+    def unfold(self, section: str, field: str) -> None:
+        """Open a part of a form. A message that appears just then may move it away from a click."""
+
+        def unfolded() -> bool:
+            if not self.sees(f"#{field}"):
+                self.click(f'section[aria-label="{section}"] summary')
+            return self.sees(f"#{field}")
+
+        self.wait(unfolded, f"{section} is open")
+
     def submit(self, selector: str) -> None:
         """Click, and wait for the page that answers: whoever opens another address before that
         races with it."""
