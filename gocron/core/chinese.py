@@ -6,16 +6,15 @@ Used by ``words`` only. The parts are the same, but dates come before times: "�
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 
 from gocron.core.chinese_days import dates
 from gocron.core.chinese_times import times
 from gocron.core.cron_calendar import CronCalendar
 from gocron.core.daylight import ElapsedTimes, FixedTimes
 from gocron.core.rhythm import EveryInterval, Never, Once, Rhythm
+from gocron.core.words_of_times import in_units, instant
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS = (("天", 86_400), ("小时", 3600), ("分钟", 60), ("秒", 1))
+_UNITS = ("天", "小时", "分钟", "秒")
 
 _CHINESE, _OTHER = r"[\u4e00-\u9fff]", r"[0-9A-Za-z]"
 _SEAM = re.compile(rf"(?<={_CHINESE})(?={_OTHER})|(?<={_OTHER})(?={_CHINESE})")
@@ -49,18 +48,13 @@ def _cron(calendar: CronCalendar) -> str:
 
 
 def _moment(second: int) -> str:
-    moment = _EPOCH + timedelta(seconds=second)
-    time = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
+    moment, time = instant(second)
     return f"{moment.year}年{moment.month}月{moment.day}日{time}"
 
 
 def _duration(seconds: int) -> str:
     """``1天12小时``; ``小时`` alone for a single one: it stands behind "每"."""
-    parts = []
-    for unit, size in _UNITS:
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append((count, unit))
+    parts = in_units(seconds, _UNITS)
     if len(parts) == 1 and parts[0][0] == 1:
         return parts[0][1]
     return "".join(f"{count}{unit}" for count, unit in parts)

@@ -9,26 +9,32 @@ from collections.abc import Sequence
 
 from gocron.core.cron_fields import Choice, CronFields
 from gocron.core.month_days import MonthDay
-from gocron.core.words_of_days import WEEK_FROM_MONDAY, runs, stepped
+from gocron.core.words_of_days import (
+    WEEK_FROM_MONDAY,
+    Matters,
+    of_month,
+    runs,
+    stepped,
+    what_matters,
+)
 
 _WEEKDAYS = ("周日", "周一", "周二", "周三", "周四", "周五", "周六")
-_ORDINALS = ("第一个", "第二个", "第三个", "第四个", "第五个")
+_ORDINALS = ("第一个", "第二个", "第三个", "第四个", "第五个", "最后一个")
 
 
 def dates(fields: CronFields) -> str:
     """Which dates ``fields`` name, as the beginning of a sentence; empty if it is every day."""
     day, weekday, months = fields.day, fields.weekday, fields.month.numbers
     every_month = len(months) == 12
-    any_day, any_weekday = len(day.numbers) == 31, len(weekday.numbers) == 7
-    either = not (day.starred or weekday.starred)
-    if (either and (any_day or any_weekday)) or (any_day and any_weekday):
+    matters = what_matters(fields)
+    if matters is Matters.NOTHING:
         return "" if every_month else f"{_months(months)}每天"
     on_days = _in_months(months) + _days(day)
-    if any_weekday:
+    if matters is Matters.DAY:
         return on_days
-    if any_day:
+    if matters is Matters.WEEKDAY:
         return _every_week(weekday) if every_month else _weeks_of(weekday, months)
-    if not either:
+    if matters is Matters.BOTH:
         return f"{on_days}（仅限{_listed([*_plain(weekday), *_special(weekday)])}）"
     if every_month:
         return f"{on_days}或{_every_week(weekday)}"
@@ -93,15 +99,7 @@ def _plain(choice: Choice) -> list[str]:
 
 
 def _special(choice: Choice) -> list[str]:
-    """``5#3`` and ``l5`` of the weekday."""
-    names = []
-    for item in choice.special:
-        if item.startswith("l"):
-            names.append(f"最后一个{_WEEKDAYS[int(item[1:])]}")
-        else:
-            weekday, nth = item.split("#")
-            names.append(f"{_ORDINALS[int(nth) - 1]}{_WEEKDAYS[int(weekday)]}")
-    return names
+    return [f"{_ORDINALS[nth - 1]}{_WEEKDAYS[weekday]}" for nth, weekday in of_month(choice)]
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -8,18 +8,15 @@ and crontab(5) mean "and", and does not know lists with ``L`` or ``W``, nor ``H`
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from gocron.core import chinese
 from gocron.core.cron_calendar import CronCalendar
 from gocron.core.daylight import ElapsedTimes, FixedTimes
 from gocron.core.rhythm import EveryInterval, Never, Once, Rhythm
 from gocron.core.spec import understood
 from gocron.core.words_of_days import dates, listed
-from gocron.core.words_of_times import times
+from gocron.core.words_of_times import in_units, instant, times
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
+_UNITS = ("day", "hour", "minute", "second")
 
 
 def explain(spec: str, zone: str, seed: str = "", language: str = "en") -> str:
@@ -57,18 +54,13 @@ def _cron(calendar: CronCalendar) -> str:
 
 
 def _moment(second: int) -> str:
-    moment = _EPOCH + timedelta(seconds=second)
-    time = f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
+    moment, time = instant(second)
     return f"on {moment.day} {moment:%B %Y} at {time}"
 
 
 def _duration(seconds: int) -> str:
     """``1 day and 12 hours``; ``hour`` alone for a single one: it stands behind "every"."""
-    parts = []
-    for unit, size in _UNITS:
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append((count, unit))
+    parts = in_units(seconds, _UNITS)
     if len(parts) == 1 and parts[0][0] == 1:
         return parts[0][1]
     return listed([f"{count} {unit}{'s' * (count != 1)}" for count, unit in parts])

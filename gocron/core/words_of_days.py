@@ -7,6 +7,7 @@ used by ``gocron.core.chinese_days`` as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from itertools import pairwise
 
 from gocron.core.cron_fields import Choice, CronFields
@@ -17,8 +18,32 @@ MONTHS = (
     "October", "November", "December",
 )  # fmt: skip
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_ORDINALS = ("first", "second", "third", "fourth", "fifth")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "last")
 WEEK_FROM_MONDAY = (1, 2, 3, 4, 5, 6, 0)
+
+
+class Matters(Enum):
+    """What a date has to fit, by crontab(5)'s rule of day and weekday."""
+
+    NOTHING = "nothing"
+    DAY = "day"
+    WEEKDAY = "weekday"
+    EITHER = "either"
+    BOTH = "both"
+
+
+def what_matters(fields: CronFields) -> Matters:
+    """The month aside."""
+    day, weekday = fields.day, fields.weekday
+    any_day, any_weekday = len(day.numbers) == 31, len(weekday.numbers) == 7
+    either = not (day.starred or weekday.starred)
+    if (either and (any_day or any_weekday)) or (any_day and any_weekday):
+        return Matters.NOTHING
+    if any_weekday:
+        return Matters.DAY
+    if any_day:
+        return Matters.WEEKDAY
+    return Matters.EITHER if either else Matters.BOTH
 
 
 def dates(fields: CronFields) -> str:
@@ -26,18 +51,17 @@ def dates(fields: CronFields) -> str:
     day, month, weekday = fields.day, fields.month, fields.weekday
     of_month = "of the month" if len(month.numbers) == 12 else f"of {_months(month.numbers)}"
     in_month = "" if len(month.numbers) == 12 else f"in {_months(month.numbers)}"
-    any_day, any_weekday = len(day.numbers) == 31, len(weekday.numbers) == 7
-    either = not (day.starred or weekday.starred)
-    if (either and (any_day or any_weekday)) or (any_day and any_weekday):
+    matters = what_matters(fields)
+    if matters is Matters.NOTHING:
         return f"every day {in_month}" if in_month else ""
     on_days, on_weekdays = f"{_days(day)} {of_month}", _weekdays(weekday, of_month)
     if not on_days.startswith("every"):
         on_days = f"on {on_days}"
-    if any_weekday:
+    if matters is Matters.DAY:
         return on_days
-    if any_day:
+    if matters is Matters.WEEKDAY:
         return f"{on_weekdays} {in_month}".rstrip() if weekday.numbers else on_weekdays
-    if either:
+    if matters is Matters.EITHER:
         months = f" {in_month}".rstrip() if weekday.numbers else ""
         return f"{on_days} or {on_weekdays}{months}"
     return f"{on_days} if that is {_weekday_names(weekday)}"
@@ -98,15 +122,16 @@ def _singly(choice: Choice) -> list[str]:
 
 
 def _special(choice: Choice) -> list[str]:
-    """``5#3`` and ``l5`` of the weekday."""
-    names = []
+    return [f"the {_ORDINALS[nth - 1]} {WEEKDAYS[weekday]}" for nth, weekday in of_month(choice)]
+
+
+def of_month(choice: Choice) -> list[tuple[int, int]]:
+    """``5#3`` and ``l5`` of the weekday: which of the month it is (0: the last), and its number."""
+    found = []
     for item in choice.special:
-        if item.startswith("l"):
-            names.append(f"the last {WEEKDAYS[int(item[1:])]}")
-        else:
-            weekday, nth = item.split("#")
-            names.append(f"the {_ORDINALS[int(nth) - 1]} {WEEKDAYS[int(weekday)]}")
-    return names
+        weekday, _, nth = item.removeprefix("l").partition("#")
+        found.append((int(nth or 0), int(weekday)))
+    return found
 
 
 def _months(numbers: Sequence[int]) -> str:

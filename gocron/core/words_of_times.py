@@ -1,13 +1,19 @@
 """The times of day of a cron spec in English: "at 02:30", "every 15 minutes from 08:00 to 17:59".
-Pure. Used by ``gocron.core.words`` only; what is no English by ``gocron.core.chinese_times`` too.
+Pure. Used by ``gocron.core.words`` only; what is no English by ``gocron.core.chinese`` too.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from gocron.core.times_of_day import TimesOfDay
 from gocron.core.words_of_days import listed, runs
 
 MOST_LISTED = 6
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SIZES = (86_400, 3600, 60, 1)
 
 
 def times(of_day: TimesOfDay) -> str:
@@ -86,3 +92,19 @@ def step_of(values: tuple[int, ...], size: int) -> int:
     step = size // len(values)
     even = tuple(range(values[0], size, step))
     return step if len(values) > 1 and size % len(values) == 0 and values == even else 0
+
+
+def instant(second: int) -> tuple[datetime, str]:
+    """A second since 1970, and its time of day."""
+    moment = _EPOCH + timedelta(seconds=second)
+    return moment, f"{moment:%H:%M:%S}" if moment.second else f"{moment:%H:%M}"
+
+
+def in_units(seconds: int, names: Sequence[str]) -> list[tuple[int, str]]:
+    """How many days, hours, minutes and seconds, by these ``names``; only what there is."""
+    found = []
+    for name, size in zip(names, _SIZES, strict=True):
+        count, seconds = divmod(seconds, size)
+        if count:
+            found.append((count, name))
+    return found
