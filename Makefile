@@ -10,6 +10,8 @@ ARGS ?=
 WORKERS ?= 3
 SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
+# Every process would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -9,7 +9,11 @@ import pytest
 from argon2 import PasswordHasher
 
 from gocron.db import users
+from tests.helpers.cluster import Node, forked
 from tests.helpers.servers import PrivateMariaDB, PrivatePostgres, PrivateServer
+
+Node.launch = staticmethod(forked)
+"""Tests start nodes by the hundred; benchmarks as a user does."""
 
 SERVER_FIXTURES = {"postgres": "postgres_server", "mysql": "mariadb_server"}
 

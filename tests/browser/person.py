@@ -43,7 +43,16 @@ class Person:
         self.wait(lost, "the session is lost")
 
     def log_in(self, name: str, password: str) -> None:
-        self.open("/login")
+        """Whoever was logged in here before is forgotten: an answer that was still on its way may
+        have brought the session's cookie back."""
+
+        def asked() -> bool:
+            self.open("/login")
+            if self.path != "/login":
+                self.browser.delete_all_cookies()
+            return self.path == "/login"
+
+        self.wait(asked, "somebody is asked who they are")
         self.type("username", name)
         self.type("password", password)
         self.click("form .btn-primary")
