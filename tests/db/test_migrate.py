@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import event, inspect, text
 
 from gocron.clock import DatabaseClock
@@ -54,6 +55,12 @@ def tables(database: Database) -> set[str]:
 
 
 # once, by whoever comes first -------------------------------------------------------------------
+
+
+def test_the_newest_revision_is_the_one_that_alembic_leads_to():
+    config = Config()
+    config.set_main_option("script_location", str(migrate.folder()))
+    assert migrate.newest() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_an_empty_database_is_brought_to_the_newest_revision(fresh):
@@ -172,7 +179,7 @@ def old(fresh: Database) -> Database:
     """At the first revision, with a task and two runs."""
     with fresh.engine.connect() as connection:
         connection.execution_options(sqlite_begin="IMMEDIATE")
-        command.upgrade(migrate._config(connection), "0001")
+        migrate.step_to(connection, "0001")
         connection.commit()
     insert_old(fresh, "task", OLD_TASK)
     insert_old(fresh, "run", OLD_RUN)
