@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -67,13 +67,13 @@ class Person:
         return urlsplit(self.browser.current_url).path
 
     def wait(self, what: Callable[[], Any], words: str) -> Any:
-        """Until ``what`` is true; elements that are being replaced meanwhile are no reason to
-        give up."""
+        """Until ``what`` is true. Elements that are being replaced meanwhile are no reason to give
+        up, nor is what the driver says in the middle of a change of pages (it has several ways)."""
         patience = WebDriverWait(
             self.browser,
             PATIENCE_S,
             poll_frequency=0.05,
-            ignored_exceptions=(NoSuchElementException, StaleElementReferenceException),
+            ignored_exceptions=(WebDriverException,),
         )
         return patience.until(lambda _browser: what(), words)
 
@@ -112,17 +112,13 @@ class Person:
     def submit(self, selector: str) -> None:
         """Click, and wait for the page that answers: whoever opens another address before that
         races with it."""
-        page = self.browser.find_element(By.TAG_NAME, "html")
+        self.browser.execute_script("window.wasHereBefore = true")
         self.click(selector)
-
-        def answered() -> bool:
-            try:
-                page.is_enabled()
-            except StaleElementReferenceException:
-                return True
-            return False
-
-        self.wait(answered, f"{selector} at {self.path} is answered")
+        answered = "return !window.wasHereBefore && document.readyState !== 'loading'"
+        self.wait(
+            lambda: self.browser.execute_script(answered),
+            f"{selector} at {self.path} is answered",
+        )
 
     def type(self, field: str, text: str) -> None:
         element = self.see(f"#{field}")
