@@ -1,14 +1,13 @@
-"""Who is looking, and what they may do. The only place that knows about roles.
+"""Who is looking, and what they may do, as ``core.access`` says.
 
-The session cookie carries the user's id and ``token_version``. Every request asks the database
-whether that user still exists, is enabled and has that version: a changed password, a disabled
-account or a logout holds on all nodes at once. When the database is away the answer is the 503
-page, and the session stays as it is.
+The session cookie carries the key of a session in the database. Every request asks whether that is
+still in force and its user enabled: a changed password or role, a disabled account or a logout
+holds on all nodes at once. When the database is away the answer is the 503 page, and the session
+stays as it is.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, jsonify, redirect, request, session, url_for
@@ -20,23 +19,24 @@ from werkzeug.wrappers import Response as AnyResponse
 from admin import i18n
 from admin.error_pages import wants_page
 from gocron.context import Context
-from gocron.db import users
+from gocron.core.access import Access
+from gocron.db import sessions
 from gocron.db.audit import Actor
+from gocron.db.sessions import Client, Kind
 from gocron.db.users import Account
-
-SESSION_LASTS = timedelta(hours=12)
-"""Since the last request."""
 
 
 class Person(UserMixin):
-    """A user who has logged in."""
+    """A user who has logged in; ``key`` opens their session."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, session_id: int, key: str) -> None:
         self.account = account
+        self.session_id = session_id
+        self.key = key
 
     def get_id(self) -> str:
-        """What the session remembers."""
-        return f"{self.account.id}:{self.account.token_version}"
+        """What the cookie remembers."""
+        return self.key
 
 
 class SessionCookies(SecureCookieSessionInterface):
@@ -50,11 +50,12 @@ class SessionCookies(SecureCookieSessionInterface):
 def install(app: Flask) -> None:
     """Sessions, and a CSRF token on everything that is not a GET."""
     app.config.update(
-        PERMANENT_SESSION_LIFETIME=SESSION_LASTS,
+        PERMANENT_SESSION_LIFETIME=sessions.LASTS[Kind.PANEL],
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form may stay open over lunch
     )
     app.session_interface = SessionCookies()
-    CSRFProtect(app)
+    protection = CSRFProtect(app)
+    protection.exempt(app.blueprints["api"])  # it takes no cookies
     # Its context processor would ask the database for the user of every page, also of those
     # that say that there is no database; the proxy asks when a page shows the user.
     manager = LoginManager(app, add_context_processor=False)
@@ -69,24 +70,20 @@ def context() -> Context:
     return found
 
 
-def _load(remembered: str) -> Person | None:
-    user_id, _, version = remembered.partition(":")
-    if not (user_id.isascii() and user_id.isdigit()):
-        return None
-    account = users.find(context().database, int(user_id))
-    if account is None or str(account.token_version) != version:
-        return None
-    return Person(account)
+def _load(key: str) -> Person | None:
+    seen = sessions.look(context().database, key)
+    return None if seen is None else Person(seen.account, seen.id, key)
 
 
-def may_use_panel(account: Account) -> bool:
-    """Every user is an administrator for now; what a role may do is decided here."""
-    return account.role == "admin"
+def access() -> Access:
+    """What whoever sent this request may do; only for those who have logged in."""
+    found: Access = current_user.account.access
+    return found
 
 
 def is_allowed() -> bool:
     """Whether whoever sent this request may have an answer."""
-    return current_user.is_authenticated and may_use_panel(current_user.account)
+    return current_user.is_authenticated and access().administers
 
 
 def refuse() -> AnyResponse:
@@ -110,6 +107,11 @@ def actor() -> Actor:
     return Actor(current_user.account.username, request.remote_addr or "", context().identity.name)
 
 
+def client() -> Client:
+    """From where this request comes."""
+    return Client(request.remote_addr or "", request.user_agent.string)
+
+
 def begin_session(account: Account) -> None:
     """Nothing of the session before the login survives it, the CSRF token included; the language
     does."""
@@ -117,12 +119,14 @@ def begin_session(account: Account) -> None:
     session.clear()
     session.permanent = True
     i18n.choose(account.language or chosen)
-    login_user(Person(account))
+    begun = sessions.begin(context().database, account.id, Kind.PANEL, client())
+    login_user(Person(account, begun.id, begun.key))
 
 
 def end_session() -> None:
     """Log out. A copy of the cookie is worth nothing afterwards either."""
-    users.end_sessions(context().database, current_user.account.id)
+    person = current_user
+    sessions.end(context().database, person.account.id, person.session_id, actor())
     logout_user()
     chosen = session.get(i18n.CHOICE, "")
     session.clear()

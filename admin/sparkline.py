@@ -42,8 +42,8 @@ def sparkline(runs: Sequence[BriefRun]) -> Markup:
 
 def in_words(runs: Sequence[BriefRun]) -> str:
     """``Last 20 runs: 18 success, 2 failed; newest: failed``."""
-    states = Counter(str(STATE_NAMES[run.state]) for run in runs)
-    listed = _(", ").join(f"{count} {state}" for state, count in states.most_common())
+    states = Counter(run.state for run in runs)
+    listed = _(", ").join(f"{count} {STATE_NAMES[state]}" for state, count in states.most_common())
     head = ngettext("Last run", "Last %(num)d runs", len(runs))
     newest = _("newest: %(state)s", state=STATE_NAMES[runs[-1].state])
     return f"{head}: {listed}; {newest}"

@@ -7,24 +7,21 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from flask_babel import lazy_gettext as lazy
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from admin import auth, i18n
 from admin.forms import LoginForm, PasswordForm
-from admin.spoken import spoken
-from gocron.db import audit, users
+from admin.spoken import sentence, spoken
+from gocron.db import logins, users
 from gocron.db.audit import Actor
+from gocron.db.logins import Refused
 from gocron.db.users import Account
 from gocron.errors import InvalidTask
 
 log = logging.getLogger("gocron.web")
 
 account = Blueprint("account", __name__)
-
-WRONG = lazy("This name and password do not fit together.")
-"""Whatever the reason: unknown, wrong, disabled or locked. Nobody learns which names exist."""
 
 
 @account.route("/login", methods=("GET", "POST"))
@@ -35,13 +32,13 @@ def login() -> str | Response | tuple[str, int]:
         return redirect(target)
     form = LoginForm(request.form)
     if request.method == "POST":
-        found = _check(form)
-        if found is not None:
-            auth.begin_session(found)
-            _record_login(found)
+        outcome = _check(form)
+        if isinstance(outcome, Account):
+            auth.begin_session(outcome)
+            _record_login(outcome)
             return redirect(target)
         log.warning("a login from %s was refused", request.remote_addr)
-        return _login_page(form, target, WRONG), 403
+        return _login_page(form, target, sentence(outcome.words)), 429 if outcome.wait else 403
     return _login_page(form, target, "")
 
 
@@ -52,25 +49,21 @@ def _login_page(form: LoginForm, target: str, problem: str) -> str:
     )
 
 
-def _check(form: LoginForm) -> Account | None:
+def _check(form: LoginForm) -> Account | Refused:
     if not form.validate():
-        return None
-    return users.authenticate(auth.context().database, form.username.data, form.password.data)
+        return Refused(logins.WRONG)
+    name, typed = form.username.data, form.password.data
+    return logins.log_in(auth.context().database, name, typed, request.remote_addr or "")
 
 
 def _record_login(found: Account) -> None:
-    database = auth.context().database
     who = Actor(found.username, request.remote_addr or "", auth.context().identity.name)
-    database.transact(
-        lambda connection: audit.record(
-            connection, database.dialect, who, "user.login", found.username
-        )
-    )
+    logins.record(auth.context().database, found, who)
 
 
 @account.post("/logout")
 def logout() -> Response:
-    """End the sessions of this user, on every device."""
+    """End this session."""
     if current_user.is_authenticated:
         auth.end_session()
     return redirect(url_for("account.login"))

@@ -12,7 +12,7 @@ from admin import auth
 from admin.forms import PasswordForm
 from admin.spoken import sentence
 from admin.views.base import Guarded
-from gocron.db import user_admin, users
+from gocron.db import sessions, user_admin
 from gocron.errors import InvalidTask
 
 
@@ -41,11 +41,8 @@ class ProfileView(Guarded, BaseView):
     @expose("/elsewhere", methods=("POST",))
     def elsewhere(self) -> Response:
         """End all sessions but this one."""
-        database, own = auth.context().database, current_user.account
-        users.end_sessions(database, own.id)
-        renewed = users.find(database, own.id)
-        if renewed is not None:
-            auth.begin_session(renewed)
+        database, own = auth.context().database, current_user
+        sessions.end_others(database, own.account.id, own.session_id, auth.actor())
         flash(_("You are logged out on every other device."), "success")
         return redirect(url_for("profile.index"))
 

@@ -333,10 +333,15 @@ class Leadership(Base):
 
 
 class User(Base):
-    """Somebody who may use the panel. ``token_version`` grows whenever sessions must end."""
+    """Somebody who may use panel and API. ``token_version`` grows whenever sessions must end.
+
+    ``tags``: those whose tasks an operator may change. ``totp_secret`` is encrypted, and counts
+    once ``totp_since`` is set; ``totp_step`` is the last thirty seconds a code was taken from.
+    ``external_id``: who this is to the identity provider.
+    """
 
     __tablename__ = table("user")
-    __table_args__ = (OPTIONS,)
+    __table_args__ = (Index(None, "external_id", unique=True), OPTIONS)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     username: Mapped[str] = mapped_column(String(64), unique=True)
@@ -350,6 +355,84 @@ class User(Base):
     locked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_login_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tags: Mapped[list[str]] = mapped_column(JsonOr(list), nullable=True)
+    totp_secret: Mapped[str] = mapped_column(String(255), default="", server_default=EMPTY)
+    totp_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    totp_step: Mapped[int] = mapped_column(BigInteger, default=0, server_default=ZERO)
+    external_id: Mapped[str | None] = mapped_column(String(255))
+
+
+class RecoveryCode(Base):
+    """Stands in for a second factor once; only its hash is kept."""
+
+    __tablename__ = table("recovery_code")
+    __table_args__ = (PLAIN_OPTIONS,)
+
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class Session(Base):
+    """A login that is in force, in a browser or of a program, as long as its user has the same
+    ``token_version``. ``key_hash`` belongs to what the
+    client keeps; ``spent_hash`` to the refresh token before: who shows that one has stolen it."""
+
+    __tablename__ = table("session")
+    __table_args__ = (OPTIONS,)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, index=True)
+    token_version: Mapped[int] = mapped_column(Integer)
+    kind: Mapped[str] = mapped_column(String(16))
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    spent_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    address: Mapped[str] = mapped_column(String(64))
+    agent: Mapped[str] = mapped_column(String(200))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class ApiToken(Base):
+    """Lets a program do what ``scope`` allows in the name of a user. ``hint`` is its beginning, to
+    know it again; the token itself is not kept."""
+
+    __tablename__ = table("api_token")
+    __table_args__ = (UniqueConstraint("user_id", "name"), OPTIONS)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(64))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(String(16))
+    scope: Mapped[str] = mapped_column(String(16))
+    tag: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_from: Mapped[str] = mapped_column(String(64), default="")
+
+
+class LoginAttempts(Base):
+    """Wrong passwords from one address (or network of IPv6 addresses), since ``began_at``."""
+
+    __tablename__ = table("login_attempts")
+    __table_args__ = (PLAIN_OPTIONS,)
+
+    address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    failures: Mapped[int] = mapped_column(Integer)
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class RunRequestRow(Base):
+    """A request to run a task now that may arrive again, and the run it started."""
+
+    __tablename__ = table("run_request")
+    __table_args__ = (PLAIN_OPTIONS,)
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 class Setting(Base):

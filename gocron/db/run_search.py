@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 
 from gocron.core.states import RunState, Trigger
-from gocron.db.models import Run
+from gocron.db.models import Run, Task
 from gocron.db.naming import table
 from gocron.db.types import UtcDateTime
 
@@ -58,6 +58,7 @@ class RunFilter:
     triggers: tuple[Trigger, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    tags: frozenset[str] | None = None
 
 
 def find(
@@ -114,6 +115,9 @@ def _everywhere(connection: Connection, wanted: RunFilter) -> list[ColumnElement
         found.append(Run.trigger == wanted.triggers[0])
     elif wanted.triggers:
         found.append(Run.trigger.in_(wanted.triggers))
+    if wanted.tags is not None:
+        mine = select(Task.id).where(Task.id == Run.task_id, Task.tag.in_(sorted(wanted.tags)))
+        found.append(mine.exists())
     if wanted.since is not None:
         found.append(Run.id >= first_since(connection, wanted.since - AHEAD))
         found.append(or_(Run.created_at >= wanted.since, Run.scheduled_at >= wanted.since))

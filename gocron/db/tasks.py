@@ -20,11 +20,12 @@ from sqlalchemy.exc import IntegrityError
 from gocron.core.definition import TaskDefinition
 from gocron.core.parameters import Parameter, values_for
 from gocron.core.states import BY_ITSELF, RunState, Trigger
-from gocron.db import audit, calendars, references, task_rows, version_rows
+from gocron.db import audit, calendars, references, run_requests, task_rows, version_rows
 from gocron.db.audit import Actor
 from gocron.db.engine import Database
 from gocron.db.models import Run, Task
 from gocron.db.naming import table
+from gocron.db.run_requests import RunRequest
 from gocron.db.version_rows import Change
 from gocron.errors import Conflict, InvalidSchedule, InvalidTask, NotFound
 from gocron.sayings import said, say
@@ -250,16 +251,23 @@ def run_now(
     actor: Actor,
     given: Mapping[str, object] | None = None,
     expected_revision: int | None = None,
+    *,
+    request: RunRequest | None = None,
 ) -> int:
     """Queue a run outside the schedule; its id. The leader starts it within half a second.
-    ``given`` are values for the task's parameters. Raises ``NotFound``, ``InvalidTask``, and
-    ``Conflict`` if somebody else changed the task since ``expected_revision``."""
+    ``given`` are values for the task's parameters. A ``request`` that was answered before is
+    answered with the same run. Raises ``NotFound``, ``InvalidTask``, and ``Conflict`` if somebody
+    else changed the task since ``expected_revision``."""
 
     def work(connection: Connection) -> int:
         dialect = database.dialect
         task = task_rows.lock(connection, task_id)  # so that it is not deleted meanwhile
         if task is None:
             raise NotFound(say("there is no task %(task_id)s (any more)", task_id=task_id))
+        if request is not None:
+            before = run_requests.answered(connection, task_id, request)
+            if before is not None:
+                return before
         _require_revision(task, expected_revision)
         declared = [Parameter.model_validate(parameter) for parameter in task.parameters]
         values = values_for(declared, given or {})
@@ -285,6 +293,8 @@ def run_now(
             )
         ).inserted_primary_key
         assert key is not None
+        if request is not None:
+            run_requests.remember(connection, database, task_id, request, key[0])
         audit.record(connection, dialect, actor, "task.run", task.name, {"run": key[0]})
         return int(key[0])
 

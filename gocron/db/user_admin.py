@@ -6,20 +6,20 @@ one after another, on all nodes together (``users.wait_for_turn``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from gocron.core.access import Role
 from gocron.db import audit, users
 from gocron.db.audit import Actor
 from gocron.db.engine import Database
-from gocron.db.models import User
+from gocron.db.models import ApiToken, RecoveryCode, User
 from gocron.errors import Conflict, NotFound
 from gocron.sayings import say
-
-ADMINISTRATOR = "admin"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class UserFacts:
     locked_until: datetime | None
     created_at: datetime
     last_login_at: datetime | None
+    tags: list[str]
+    totp_since: datetime | None
 
 
 _COLUMNS = (
@@ -49,6 +51,8 @@ _COLUMNS = (
     User.locked_until,
     User.created_at,
     User.last_login_at,
+    User.tags,
+    User.totp_since,
 )
 
 
@@ -85,6 +89,7 @@ def disable(database: Database, user_id: int, actor: Actor) -> str:
         if user.enabled:
             values = {"enabled": False, "token_version": User.token_version + 1}
             connection.execute(update(User).where(User.id == user_id).values(**values))
+            users.forget_sessions(connection, user_id)
             audit.record(connection, database.dialect, actor, "user.disable", user.username)
         return str(user.username)
 
@@ -96,6 +101,9 @@ def remove(database: Database, user_id: int, actor: Actor) -> str:
 
     def work(connection: Connection) -> str:
         user = _lock_others_out(connection, database, user_id, actor)
+        users.forget_sessions(connection, user_id)
+        connection.execute(delete(ApiToken).where(ApiToken.user_id == user_id))
+        connection.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
         connection.execute(delete(User).where(User.id == user_id))
         audit.record(connection, database.dialect, actor, "user.delete", user.username)
         return str(user.username)
@@ -111,6 +119,25 @@ def enable(database: Database, user_id: int, actor: Actor) -> str:
         if not user.enabled:
             connection.execute(update(User).where(User.id == user_id).values(enabled=True))
             audit.record(connection, database.dialect, actor, "user.enable", user.username)
+        return str(user.username)
+
+    return database.transact(work)
+
+
+def set_role(
+    database: Database, user_id: int, role: Role, tags: Iterable[str], actor: Actor
+) -> str:
+    """What somebody may do from now on; the name. Raises ``InvalidTask``, ``NotFound``, and
+    ``Conflict`` for oneself and for the last enabled administrator."""
+    wanted = {"role": role, "tags": users.checked_tags(tags)}
+
+    def work(connection: Connection) -> str:
+        user = _lock_others_out(connection, database, user_id, actor)
+        before = {"role": user.role, "tags": user.tags}
+        if before != wanted:
+            connection.execute(update(User).where(User.id == user_id).values(**wanted))
+            detail: dict[str, object] = {"before": before, "after": wanted}
+            audit.record(connection, database.dialect, actor, "user.role", user.username, detail)
         return str(user.username)
 
     return database.transact(work)
@@ -149,10 +176,10 @@ def _lock_others_out(connection: Connection, database: Database, user_id: int, a
     user = _locked(connection, user_id)
     if user.username == actor.name:
         raise Conflict(say("this is your own account: another administrator can do it"))
+    if not user.enabled or user.role != Role.ADMIN:
+        return user
     others = connection.execute(
-        select(func.count(User.id)).where(
-            User.enabled, User.role == ADMINISTRATOR, User.id != user_id
-        )
+        select(func.count(User.id)).where(User.enabled, User.role == Role.ADMIN, User.id != user_id)
     ).scalar_one()
     if not others:
         raise Conflict(
@@ -166,7 +193,7 @@ def _lock_others_out(connection: Connection, database: Database, user_id: int, a
 
 def _locked(connection: Connection, user_id: int) -> Any:
     found = connection.execute(
-        select(User.id, User.username, User.email, User.enabled)
+        select(User.id, User.username, User.email, User.enabled, User.role, User.tags)
         .where(User.id == user_id)
         .with_for_update()
     ).one_or_none()

@@ -5,21 +5,23 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from gocron.allowed import found
+from gocron.core.access import Access, Role
 from gocron.db import audit
 from gocron.db.audit import Actor
 from gocron.db.dialects import Dialect, storable
 from gocron.db.engine import Database
-from gocron.db.models import User
+from gocron.db.models import Session, User
 from gocron.db.naming import table
 from gocron.errors import Conflict, InvalidTask, NotFound
 from gocron.sayings import say
@@ -27,6 +29,7 @@ from gocron.sayings import say
 SHORTEST_PASSWORD = 8
 EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 TRIES = 5
+MOST_TAGS = 100
 LOCKED_FOR = timedelta(minutes=10)
 AT_A_TIME = threading.BoundedSemaphore(2)
 """A check takes 64 MiB: never more than two at once in a process."""
@@ -36,28 +39,61 @@ _hasher = PasswordHasher()
 
 @dataclass(frozen=True)
 class Account:
-    """A user as the panel needs it on every request."""
+    """A user as panel and API need it on every request. ``language`` as in ``app.lang``; empty:
+    whatever the browser asks for. ``tags``: those whose tasks an operator may change."""
 
     id: int
     username: str
-    role: str
-    enabled: bool
+    role: Role
     token_version: int
     language: str = ""
-    """As in ``app.lang``; empty: whatever the browser asks for."""
+    tags: frozenset[str] = frozenset()
+
+    @property
+    def access(self) -> Access:
+        """What they may do in person."""
+        return Access(self.role, self.tags)
+
+
+ACCOUNT = (
+    User.id,
+    User.username,
+    User.role,
+    User.token_version,
+    User.language,
+    User.tags,
+)
+"""What ``account_of`` needs."""
+
+
+def account_of(row: Any) -> Account | None:
+    """The account in a row with ``ACCOUNT``; None if its role is one of a version to come."""
+    try:
+        role = Role(row.role)
+    except ValueError:
+        return None
+    tags = frozenset(row.tags)
+    return Account(row.id, row.username, role, row.token_version, row.language, tags)
 
 
 def create(
-    database: Database, username: str, password: str, actor: Actor, *, email: str = ""
+    database: Database,
+    username: str,
+    password: str,
+    actor: Actor,
+    *,
+    email: str = "",
+    role: Role = Role.ADMIN,
+    tags: Iterable[str] = (),
 ) -> int:
-    """A new administrator; raises ``InvalidTask`` (with the field) or ``Conflict``."""
+    """A new user; raises ``InvalidTask`` (with the field) or ``Conflict``."""
     username, hashed = _checked(username, password)
-    email = checked_email(email)
+    more = {"email": checked_email(email), "role": role, "tags": checked_tags(tags)}
 
     def work(connection: Connection) -> int:
         if connection.execute(select(User.id).where(User.username == username)).first():
             raise Conflict(say("there is already a user %(username)s", username=repr(username)))
-        return _insert(connection, database.dialect, username, hashed, email, actor)
+        return _insert(connection, database.dialect, username, hashed, more, actor)
 
     try:
         return database.transact(work)
@@ -73,12 +109,13 @@ def create_first(database: Database, username: str, password: str, email: str = 
         return False
     dialect = database.dialect
     username, hashed = _checked(username, password)
+    more = {"email": email, "role": Role.ADMIN}
 
     def work(connection: Connection) -> bool:
         wait_for_turn(connection, dialect)
         if connection.execute(select(User.id).limit(1)).first():
             return False  # another node was quicker
-        _insert(connection, dialect, username, hashed, email, Actor("first start"))
+        _insert(connection, dialect, username, hashed, more, Actor("first start"))
         return True
 
     return database.transact(work)
@@ -105,6 +142,17 @@ def checked_email(email: str) -> str:
     return email
 
 
+def checked_tags(tags: Iterable[str]) -> list[str]:
+    """As they are stored; raises ``InvalidTask``."""
+    wanted = sorted({tag.strip() for tag in tags} - {""})
+    for tag in wanted:
+        if len(tag) > 64 or not tag.isprintable() or storable(tag) != tag:
+            raise InvalidTask("tags", say("at most 64 characters on one line"))
+    if len(wanted) > MOST_TAGS:
+        raise InvalidTask("tags", say("at most %(most)s", most=MOST_TAGS))
+    return wanted
+
+
 def wait_for_turn(connection: Connection, dialect: Dialect) -> None:
     """Nodes that start at once look for users one after another, each to the end of its
     transaction: all of them lock the same row, which has no other meaning."""
@@ -122,18 +170,18 @@ def wait_for_turn(connection: Connection, dialect: Dialect) -> None:
 
 
 def _insert(
-    connection: Connection, dialect: Dialect, username: str, hashed: str, email: str, actor: Actor
+    connection: Connection,
+    dialect: Dialect,
+    username: str,
+    hashed: str,
+    more: Mapping[str, object],
+    actor: Actor,
 ) -> int:
-    key = connection.execute(
-        insert(User).values(
-            username=username,
-            email=email,
-            password_hash=hashed,
-            created_at=dialect.now(connection),
-        )
-    ).inserted_primary_key
+    now = dialect.now(connection)
+    values = {"username": username, "password_hash": hashed, "created_at": now, **more}
+    key = connection.execute(insert(User).values(**values)).inserted_primary_key
     assert key is not None
-    audit.record(connection, dialect, actor, "user.create", username)
+    audit.record(connection, dialect, actor, "user.create", username, dict(more))
     return int(key[0])
 
 
@@ -150,18 +198,22 @@ def set_password(database: Database, username: str, password: str, actor: Actor)
     hashed = _hash(password)
 
     def work(connection: Connection) -> None:
-        changed = connection.execute(
+        user_id = connection.execute(
+            select(User.id).where(User.username == username).with_for_update()
+        ).scalar_one_or_none()
+        if user_id is None:
+            raise NotFound(say("there is no user %(username)s", username=repr(username)))
+        connection.execute(
             update(User)
-            .where(User.username == username)
+            .where(User.id == user_id)
             .values(
                 password_hash=hashed,
                 token_version=User.token_version + 1,
                 failed_logins=0,
                 locked_until=None,
             )
-        ).rowcount
-        if not changed:
-            raise NotFound(say("there is no user %(username)s", username=repr(username)))
+        )
+        forget_sessions(connection, user_id)
         audit.record(connection, database.dialect, actor, "user.password", username)
 
     database.transact(work)
@@ -190,15 +242,14 @@ def authenticate(database: Database, username: str, password: str) -> Account | 
         )
 
     database.transact(work)
-    return Account(row.id, row.username, row.role, True, row.token_version, row.language)
+    return account_of(row)
 
 
 def _admit(connection: Connection, dialect: Dialect, username: str) -> Row[Any] | None:
     """The user whose password may be looked at; None if there is none, or the account is locked.
     The try is counted as a failure, which a success takes back."""
-    row = connection.execute(
-        select(User.id, User.username, User.role, User.enabled, User.token_version)
-        .add_columns(User.language, User.password_hash, User.failed_logins, User.locked_until)
+    row: Any = connection.execute(
+        select(*ACCOUNT, User.enabled, User.password_hash, User.failed_logins, User.locked_until)
         .where(User.username == storable(username))
         .with_for_update()
     ).one_or_none()
@@ -210,23 +261,16 @@ def _admit(connection: Connection, dialect: Dialect, username: str) -> Row[Any] 
     if tries >= TRIES:
         counted = {"failed_logins": 0, "locked_until": now + LOCKED_FOR}
     connection.execute(update(User).where(User.id == row.id).values(**counted))
-    return row
+    admitted: Row[Any] = row
+    return admitted
 
 
 def find(database: Database, user_id: int) -> Account | None:
     """The account with this id; None if it is gone or disabled."""
     with database.read() as connection:
-        row = connection.execute(
-            select(
-                User.id,
-                User.username,
-                User.role,
-                User.enabled,
-                User.token_version,
-                User.language,
-            ).where(User.id == user_id, User.enabled)
-        ).one_or_none()
-    return None if row is None else Account(*row)
+        wanted = select(*ACCOUNT).where(User.id == user_id, User.enabled)
+        row = connection.execute(wanted).one_or_none()
+    return None if row is None else account_of(row)
 
 
 def set_language(database: Database, user_id: int, language: str) -> None:
@@ -240,11 +284,18 @@ def set_language(database: Database, user_id: int, language: str) -> None:
 
 def end_sessions(database: Database, user_id: int) -> None:
     """Log a user out everywhere."""
-    database.transact(
-        lambda connection: connection.execute(
-            update(User).where(User.id == user_id).values(token_version=User.token_version + 1)
-        )
-    )
+
+    def work(connection: Connection) -> None:
+        values = {"token_version": User.token_version + 1}
+        connection.execute(update(User).where(User.id == user_id).values(**values))
+        forget_sessions(connection, user_id)
+
+    database.transact(work)
+
+
+def forget_sessions(connection: Connection, user_id: int) -> None:
+    """In the transaction that takes away the reason for them."""
+    connection.execute(delete(Session).where(Session.user_id == user_id))
 
 
 def _hash(password: str) -> str:

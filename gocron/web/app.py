@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from gocron.config import Settings
 from gocron.context import Context
 from gocron.db.engine import Database, describe, url
+from gocron.web import api
 from gocron.web.health import Health
 from gocron.web.metrics import MetricsPage
 
@@ -50,6 +51,7 @@ def create_app(context: Context, secret: str) -> Flask:
     guard(app, settings)
     _add_probes(app, context)
     _answer_outages(app)
+    api.install(app, context)
     return app
 
 

@@ -90,7 +90,7 @@ def test_the_last_administrator_stays(panel, visitor, bob):
     """Two who disable each other at the same moment: the second one is told."""
     person = logged_in(panel)
     with panel.database.write() as connection:
-        connection.execute(update(User).where(User.id == bob).values(role="guest"))
+        connection.execute(update(User).where(User.id == bob).values(role="viewer"))
         connection.execute(update(User).where(User.username == USER).values(username="renamed"))
     own = rows(panel.database, User, User.username == "renamed")[0].id
     assert person.get("/users/").status_code == 403
