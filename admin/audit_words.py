@@ -1,12 +1,10 @@
-"""The audit log in sentences, its details as small differences, and its lines as CSV."""
+"""The audit log in sentences, and its details as small differences."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from csv import writer
+from collections.abc import Mapping
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 from flask_babel import gettext
@@ -46,11 +44,6 @@ SENTENCES = {
     "user.unlock": _("%(actor)s unlocked user %(target)s"),
     "user.delete": _("%(actor)s deleted user %(target)s"),
 }
-
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
-"""Spreadsheets take a cell that begins like this for a formula."""
-
-COLUMNS = ("id", "time (UTC)", "actor", "address", "node", "action", "target", "detail")
 
 
 @dataclass(frozen=True)
@@ -92,27 +85,6 @@ def changes(detail: Mapping[str, Any]) -> list[Change]:
         for name, value in detail.items()
         if value not in (None, "")
     ]
-
-
-def csv(lines: Iterable[AuditLine]) -> Iterator[str]:
-    """Line by line, a heading first."""
-    yield _row(COLUMNS)
-    for line in lines:
-        moment = line.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        detail = json.dumps(line.detail, ensure_ascii=False) if line.detail else ""
-        who = (line.actor, line.address, line.node_name)
-        yield _row((str(line.id), moment, *who, line.action, line.target, detail))
-
-
-def _row(cells: Iterable[str]) -> str:
-    buffer = StringIO()
-    writer(buffer).writerow([harmless(cell) for cell in cells])
-    return buffer.getvalue()
-
-
-def harmless(cell: str) -> str:
-    """A cell that no spreadsheet calculates with."""
-    return f"'{cell}" if cell.startswith(DANGEROUS) else cell
 
 
 def _text(value: Any) -> str:

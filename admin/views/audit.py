@@ -10,7 +10,7 @@ from flask_admin import BaseView, expose
 from admin import audit_words, auth, moments
 from admin.spoken import sentence
 from admin.views.base import Guarded, row_id
-from gocron.db import audit_queries, user_admin
+from gocron.db import audit_export, audit_queries, user_admin
 from gocron.db.audit_queries import AuditFilter
 
 PAGE_SIZE = 50
@@ -52,7 +52,7 @@ class AuditView(Guarded, BaseView):
         lines = audit_queries.each(auth.context().database, _filter(_asked(), {}))
         headers = {"Content-Disposition": 'attachment; filename="gocron-audit.csv"'}
         return Response(
-            audit_words.csv(lines), content_type="text/csv; charset=utf-8", headers=headers
+            audit_export.csv(lines), content_type="text/csv; charset=utf-8", headers=headers
         )
 
 

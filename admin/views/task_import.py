@@ -27,16 +27,11 @@ from admin.task_changes import in_words
 from gocron.core import task_files
 from gocron.core.task_files import Form, Reading
 from gocron.db import task_import
-from gocron.db.task_import import MOST_CHANGED, Comparison
+from gocron.db.task_import import LARGEST_FILE, MOST_CHANGED, MOST_TASKS, Comparison
 from gocron.errors import Conflict, InvalidTask
 
-LARGEST = 4 * 1024**2
-"""Bytes of a file; the command line takes more."""
-
-LARGEST_FORM = LARGEST * 3 // 2
+LARGEST_FORM = LARGEST_FILE * 3 // 2
 """Bytes that the page may send back: the file, packed."""
-
-MOST_TASKS = 5_000
 
 SHOWN = 200
 """Tasks of a kind that are listed."""
@@ -71,13 +66,13 @@ class TaskImport:
         data = b""
         if given is not None:
             with given.stream:
-                data = given.stream.read(LARGEST + 1)
+                data = given.stream.read(LARGEST_FILE + 1)
         if given is None or not data:
             return self._import_page(problem=_("Choose a file that is not empty."))
-        if len(data) > LARGEST:
+        if len(data) > LARGEST_FILE:
             words = _(
                 "The file has more than %(most)d MiB. Split it, or use “gocron task import”.",
-                most=LARGEST // 1024**2,
+                most=LARGEST_FILE // 1024**2,
             )
             return self._import_page(problem=words)
         upload = Upload(data, task_files.form_of(given.filename or "", data))
@@ -125,7 +120,7 @@ class TaskImport:
             "panel/task_import.html",
             most_tasks=MOST_TASKS,
             most_changed=MOST_CHANGED,
-            largest=LARGEST // 1024**2,
+            largest=LARGEST_FILE // 1024**2,
             shown=SHOWN,
             change_in_words=in_words,
             **values,
@@ -142,14 +137,14 @@ def _looked_at(upload: Upload) -> tuple[Reading, Comparison]:
 
 
 def _unpacked() -> Upload:
-    """What the page carried; however it was made, no more than ``LARGEST`` comes out of it."""
+    """What the page carried; however it was made, no more than ``LARGEST_FILE`` comes out of it."""
     form = request.form.get("form", "")
     try:
         packed = base64.b64decode(request.form["packed"], validate=True)
-        data = zlib.decompressobj().decompress(packed, LARGEST + 1)
+        data = zlib.decompressobj().decompress(packed, LARGEST_FILE + 1)
     except (binascii.Error, ValueError, zlib.error):
         abort(400)
-    if form not in set(Form) or len(data) > LARGEST:
+    if form not in set(Form) or len(data) > LARGEST_FILE:
         abort(400)
     return Upload(data, Form(form))
 

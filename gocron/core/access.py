@@ -82,6 +82,12 @@ class Access:
         return self.role is Role.ADMIN and self.scope is Scope.ADMIN and not self.only_tag
 
     @property
+    def manages_account(self) -> bool:
+        """Their own tokens and logins; a token that is narrower than a login does not, or it could
+        make a wider one."""
+        return self.scope is Scope.ADMIN and not self.only_tag
+
+    @property
     def sees_cluster(self) -> bool:
         """What belongs to no task: nodes, calendars, groups, pauses, statistics."""
         return not self.only_tag

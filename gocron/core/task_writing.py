@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -53,17 +54,28 @@ def head(form: Form) -> str:
     if form is Form.CSV:
         # A spreadsheet believes that a file is UTF-8 only if it begins like this.
         return "\ufeff" + task_csv.line(task_csv.FIELDS)
-    return "tasks:\n"
+    return "" if form is Form.JSONL else "tasks:\n"
 
 
 def one(form: Form, stored: Mapping[str, Any]) -> str:
     """A task; ``stored`` are the columns of its row, by the names of the model."""
     fields = plain_fields(stored)
-    return task_csv.line(task_csv.row(fields)) if form is Form.CSV else as_yaml(fields)
+    if form is Form.CSV:
+        return task_csv.line(task_csv.row(fields))
+    if form is Form.JSONL:
+        return json.dumps(_unusual(fields), ensure_ascii=False) + "\n"
+    return as_yaml(fields)
 
 
 def as_yaml(fields: Mapping[str, Any]) -> str:
     """An item of the list under ``tasks:``, without what is as usual."""
+    dumped: str = yaml.dump(
+        [_unusual(fields)], Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=2**30
+    )
+    return dumped
+
+
+def _unusual(fields: Mapping[str, Any]) -> dict[str, Any]:
     said = {
         name: value
         for name, value in fields.items()
@@ -72,7 +84,4 @@ def as_yaml(fields: Mapping[str, Any]) -> str:
     if not said["spec"]:
         del said["spec"]
     first = {"name": said.pop("name")}  # whatever the order of the model's fields
-    dumped: str = yaml.dump(
-        [first | said], Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=2**30
-    )
-    return dumped
+    return first | said

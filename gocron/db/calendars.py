@@ -22,7 +22,7 @@ from gocron.db.calendar_days import Shelf, everything, named
 from gocron.db.engine import Database
 from gocron.db.models import Calendar
 from gocron.db.names import one_line, unknown
-from gocron.errors import InvalidTask, NotFound
+from gocron.errors import Conflict, InvalidTask, NotFound
 from gocron.sayings import say
 
 __all__ = [
@@ -108,10 +108,16 @@ def days_of(database: Database, name: str) -> frozenset[date]:
 
 
 def save(
-    database: Database, name: str, days: Iterable[date], remark: str | None, actor: Actor
+    database: Database,
+    name: str,
+    days: Iterable[date],
+    remark: str | None,
+    actor: Actor,
+    *,
+    new: bool = False,
 ) -> int:
     """Create a calendar or replace its days; its id. ``remark`` None: as it was. Raises
-    ``InvalidTask`` with the field at fault.
+    ``InvalidTask`` with the field at fault, and ``Conflict`` if it has to be ``new`` and is not.
 
     Tasks that name it are due by the new days from the commit on; what was due before and had no
     row yet is recorded as missed. If the days are the same, nothing happens to them."""
@@ -138,6 +144,8 @@ def save(
     def work(connection: Connection) -> int:
         dialect = database.dialect
         old, tasks = _lock(connection, name)
+        if new and old is not None:
+            raise Conflict(say("there is already a calendar %(name)s", name=repr(name)))
         if old is not None and old.days == values["days"]:
             tasks = []
         now = dialect.now(connection)

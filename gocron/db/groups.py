@@ -81,10 +81,18 @@ def _runs(connection: Connection) -> dict[tuple[str, str], int]:
     return {(row.name, row.state): row.n for row in connection.execute(counted)}
 
 
-def save(database: Database, name: str, max_running: int, remark: str | None, actor: Actor) -> int:
+def save(
+    database: Database,
+    name: str,
+    max_running: int,
+    remark: str | None,
+    actor: Actor,
+    *,
+    new: bool = False,
+) -> int:
     """Create a group or change its limit; its id. ``remark`` None: as it was. Runs that are going
     on go on, also if they are more than are allowed now. Raises ``InvalidTask`` with the field at
-    fault."""
+    fault, and ``Conflict`` if it has to be ``new`` and is not."""
     name = one_line("name", name, LONGEST_NAME)
     if isinstance(max_running, bool) or not 1 <= max_running <= MOST_RUNNING:
         problem = say(
@@ -99,6 +107,8 @@ def save(database: Database, name: str, max_running: int, remark: str | None, ac
 
     def work(connection: Connection) -> int:
         key = _lock(connection, name)
+        if new and key is not None:
+            raise Conflict(say("there is already a group %(name)s", name=repr(name)))
         if key is None:
             made = connection.execute(insert(ConcurrencyGroup).values(name=name, **values))
             assert made.inserted_primary_key is not None

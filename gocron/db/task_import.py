@@ -27,6 +27,12 @@ from gocron.sayings import inside, said, say
 
 PAGE = 500
 
+LARGEST_FILE = 4 * 1024**2
+"""Bytes of a file that somebody sends; the command line takes more."""
+
+MOST_TASKS = 5_000
+"""Of such a file."""
+
 MOST_CHANGED = 300
 """Tasks that exist and are changed by one file: their rows stay locked until the last is done."""
 

@@ -196,14 +196,18 @@ def some(database: Database, task_ids: Sequence[int]) -> list[ListedTask]:
         return sorted(listed(connection, task_ids), key=lambda task: task.name)
 
 
-def each(database: Database, wanted: TaskFilter) -> Iterator[Row[Any]]:
-    """All columns of the tasks that fit, by id; see ``listing.each_task``."""
+def each(
+    database: Database, wanted: TaskFilter, tags: frozenset[str] | None = None
+) -> Iterator[Row[Any]]:
+    """All columns of the tasks that fit, by id; see ``listing.each_task``. Of these ``tags`` only
+    (None: all, and those without one)."""
+    mine = true() if tags is None else Task.tag.in_(sorted(tags))
     last = 0
     while True:
         with database.read() as connection:
             found = connection.execute(
                 select(*task_rows.COLUMNS)
-                .where(*conditions(connection, database, wanted), Task.id > last)
+                .where(*conditions(connection, database, wanted), mine, Task.id > last)
                 .order_by(Task.id)
                 .limit(PAGE)
             ).all()

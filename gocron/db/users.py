@@ -126,6 +126,8 @@ def _checked(username: str, password: str) -> tuple[str, str]:
     username = username.strip()
     if not 1 <= len(username) <= 64 or storable(username) != username:
         raise InvalidTask("username", say("1 to 64 characters"))
+    if not username.isprintable():
+        raise InvalidTask("username", say("at most 64 characters on one line"))
     if len(password) < SHORTEST_PASSWORD:
         raise InvalidTask("password", say("at least %(least)s characters", least=SHORTEST_PASSWORD))
     return username, _hash(password)

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from admin.audit_words import SENTENCES, harmless
+from admin.audit_words import SENTENCES
 from gocron.db import audit, user_admin, users
 from gocron.db.audit import Actor
+from gocron.db.audit_export import harmless
 from gocron.db.models import AuditLog
 from tests.helpers.panel import PASSWORD, TESTER, USER, words_of
 from tests.helpers.rows import now_of, rows

@@ -30,9 +30,6 @@ from gocron.web.api.problems import FieldProblem, Problem, body_problem
 
 log = logging.getLogger("gocron.web")
 
-LARGEST_BODY = 1024**2
-"""Bytes of a JSON body; files of tasks may be larger."""
-
 DEEPEST = 32
 """Levels of lists and objects in a body."""
 
@@ -77,7 +74,7 @@ def failure() -> Response:
 def of_http(error: HTTPException) -> Response:
     """What Flask and Werkzeug refuse, with its headers (``Allow`` and the like)."""
     if isinstance(error, RequestEntityTooLarge):
-        words = f"the body is too large; at most {LARGEST_BODY} bytes of JSON"
+        words = "the body is too large"
     else:
         words = error.description or ""
     headers = {name: text for name, text in error.get_headers() if name.lower() != "content-type"}
@@ -147,8 +144,9 @@ def _body(operation: Operation) -> Any:
             "Content-Type must be application/json",
             headers={"Accept": "application/json"},
         )
-    if (request.content_length or 0) > LARGEST_BODY:
-        raise RequestEntityTooLarge
+    if (request.content_length or 0) > operation.largest_body:
+        words = f"the body is too large; at most {operation.largest_body} bytes of JSON"
+        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, words)
     found = parse(request.get_data())
     if read is not None:
         if not isinstance(found, dict):

@@ -9,14 +9,51 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, RequestRedirect, Rule
 
 from gocron.context import Context
-from gocron.web.api import dispatch, document, runs, session, tasks
+from gocron.web.api import (
+    audit,
+    backfills,
+    calendars,
+    cluster,
+    dispatch,
+    document,
+    groups,
+    pauses,
+    runs,
+    session,
+    sessions,
+    settings,
+    slots,
+    task_files,
+    task_versions,
+    tasks,
+    tokens,
+    users,
+)
 from gocron.web.api.operations import Registry, api
 from gocron.web.api.problems import Problem
 
 PREFIX = "/api/v1"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-RESOURCES = (document, session, tasks, runs)
+RESOURCES = (
+    document,
+    session,
+    sessions,
+    tokens,
+    tasks,
+    slots,
+    task_versions,
+    task_files,
+    backfills,
+    runs,
+    cluster,
+    pauses,
+    calendars,
+    groups,
+    users,
+    audit,
+    settings,
+)
 """Importing one declares its operations."""
 
 

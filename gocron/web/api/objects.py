@@ -1,4 +1,4 @@
-"""Finding tasks and runs for a caller: the only place that decides which ones there are for them.
+"""Finding things for a caller: the only place that decides which ones there are for them.
 
 What somebody may not see is answered as what does not exist; what they may see and not change is
 answered with 403.
@@ -11,10 +11,13 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from gocron.db import run_queries, task_rows
+from gocron.db import calendars, groups, run_queries, task_rows
+from gocron.db.calendars import CalendarFacts
+from gocron.db.groups import GroupFacts
 from gocron.db.models import Task
 from gocron.db.run_queries import RunFacts
-from gocron.errors import NotFound
+from gocron.db.task_import import ChangedTask, Comparison
+from gocron.errors import Conflict, NotFound
 from gocron.web.api.operations import Call
 from gocron.web.api.problems import Problem
 
@@ -57,6 +60,40 @@ def require_edit(call: Call, tag: str) -> None:
     if not call.caller.access.may_edit(tag):
         words = f"tasks with the tag {tag!r}" if tag else "tasks without a tag"
         raise refused(f"you may not change {words}")
+
+
+def require_import(call: Call, difference: Comparison) -> None:
+    """Whether the caller may do all of this. A task that they do not see keeps its name. Raises
+    ``Problem`` (403) and ``Conflict``."""
+    for new in difference.new:
+        require_edit(call, new.definition.tag)
+    for task in difference.changed:
+        before = _tag_before(task)
+        if not call.caller.access.sees(before):
+            raise Conflict(f"there is already a task {task.definition.name!r}")
+        require_edit(call, before)
+        require_edit(call, task.definition.tag)
+
+
+def _tag_before(task: ChangedTask) -> str:
+    changed = (change.old for change in task.fields if change.field == "tag")
+    return str(next(changed, task.definition.tag))
+
+
+def calendar_of(call: Call, calendar_id: int) -> CalendarFacts:
+    """A calendar. Raises ``NotFound``."""
+    for facts in calendars.listing(call.context.database):
+        if facts.id == calendar_id:
+            return facts
+    raise NotFound(f"there is no calendar {calendar_id}")
+
+
+def group_of(call: Call, group_id: int) -> GroupFacts:
+    """A group. Raises ``NotFound``."""
+    for facts in groups.listing(call.context.database):
+        if facts.id == group_id:
+            return facts
+    raise NotFound(f"there is no group {group_id}")
 
 
 def run_of(call: Call, run_id: int) -> RunFacts:

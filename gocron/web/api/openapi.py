@@ -175,7 +175,8 @@ def _responses(operation: Operation, references: Schemas) -> dict[str, Any]:
             schema = references[shape, "serialization"]
             response["content"] = {"application/json": {"schema": schema}}
         elif shape is not None:
-            response["content"] = {shape: {"schema": {"type": "string"}}}
+            kinds = (shape,) if isinstance(shape, str) else shape
+            response["content"] = {kind: {"schema": {"type": "string"}} for kind in kinds}
         if operation.answer_headers:
             response["headers"] = {
                 name: {"description": words, "schema": {"type": "string"}}

@@ -20,6 +20,9 @@ from gocron.context import Context
 from gocron.core.access import Access
 from gocron.web.api.callers import Caller
 
+LARGEST_BODY = 1024**2
+"""Bytes of a JSON body; where files are sent an operation says more."""
+
 
 class Need(Enum):
     """What a caller must be allowed before an operation looks at anything. What they may do with
@@ -27,6 +30,7 @@ class Need(Enum):
 
     NOTHING = "nobody has to say who they are"
     IDENTITY = "any token that is in force"
+    ACCOUNT = "to manage one's own account: a login, or a token of scope admin for all tags"
     READ = "to see tasks and runs"
     CLUSTER = "to see what belongs to no task"
     RUN = "to start and stop runs"
@@ -38,6 +42,7 @@ class Need(Enum):
         return {
             Need.NOTHING: True,
             Need.IDENTITY: True,
+            Need.ACCOUNT: access.manages_account,
             Need.READ: True,
             Need.CLUSTER: access.sees_cluster,
             Need.RUN: access.may_run_any,
@@ -76,7 +81,8 @@ Handler = Callable[[Call], Answer | Response]
 
 @dataclass(frozen=True)
 class Operation:
-    """``path`` as Flask has it, below ``/api/v1``; ``answers``: status -> model or media type.
+    """``path`` as Flask has it, below ``/api/v1``; ``answers``: status -> model or media types.
+    ``tag`` is the part of the documentation it stands in, the name of its module by default.
     ``problems`` are statuses besides those that every operation can answer. ``read`` makes of a
     JSON object what the handler is given, in place of the model ``body``, which then only says
     what it looks like."""
@@ -86,10 +92,11 @@ class Operation:
     need: Need
     tag: str
     handler: Handler
-    answers: Mapping[HTTPStatus, type[BaseModel] | str | None]
+    answers: Mapping[HTTPStatus, type[BaseModel] | str | tuple[str, ...] | None]
     query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
     body_optional: bool = False
+    largest_body: int = LARGEST_BODY
     read: Callable[[dict[str, Any]], Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     answer_headers: Mapping[str, str] = field(default_factory=dict)
@@ -132,7 +139,7 @@ class Registry:
         """Declare the function below it as the handler of an operation."""
 
         def declare(handler: Handler) -> Handler:
-            tag = handler.__module__.rpartition(".")[2]
+            tag = declared.pop("tag", handler.__module__.rpartition(".")[2])
             operation = Operation(method, path, need, tag, handler, **declared)
             if (method, path) in self._operations:
                 raise ValueError(f"{method} {path} is declared twice")

@@ -6,15 +6,42 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from gocron.web.api.problems import FieldProblem, Problem, invalid
 
 LARGEST_ID = 2**63 - 1
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+
+
+def _line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+Line = Annotated[str, AfterValidator(_line)]
+"""What databases can compare with, and logs show."""
+
+
+def _text(given: object) -> object:
+    if not isinstance(given, str):
+        raise ValueError("must be an instant with its offset, as 2026-11-28T09:00:00Z")
+    return given
+
+
+def _utc(moment: datetime) -> datetime:
+    if not 1970 <= moment.year <= 9000:
+        raise ValueError("must lie in the years 1970 to 9000")
+    return moment.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_text), AfterValidator(_utc)]
+"""In a body or a query; its offset has to be said."""
 
 
 class Received(BaseModel):

@@ -128,7 +128,7 @@ def create_task(call: Call) -> Answer:
     definition: TaskDefinition = call.body
     objects.require_edit(call, definition.tag)
     task_id = tasks.create(call.context.database, definition, call.caller.actor)
-    answer = _shown(objects.task_of(call, task_id), HTTPStatus.CREATED)
+    answer = shown(objects.task_of(call, task_id), HTTPStatus.CREATED)
     location = {"Location": f"/api/v1/tasks/{task_id}"}
     return Answer(answer.body, answer.status, {**answer.headers, **location})
 
@@ -142,7 +142,7 @@ def create_task(call: Call) -> Answer:
 )
 def show_task(call: Call) -> Answer:
     """Show a task."""
-    return _shown(objects.task_of(call, call.path["task_id"]))
+    return shown(objects.task_of(call, call.path["task_id"]))
 
 
 @api.operation(
@@ -184,13 +184,14 @@ def change_task(call: Call) -> Answer:
 
 
 def _edited(call: Call, row: Row[Any], definition: TaskDefinition, expected: int | None) -> Answer:
-    _require_revision(row, requested.if_match(call))
+    require_revision(row, requested.if_match(call))
     objects.require_edit(call, definition.tag)
     tasks.edit(call.context.database, row.id, definition, call.caller.actor, expected)
-    return _shown(objects.task_of(call, row.id))
+    return shown(objects.task_of(call, row.id))
 
 
-def _require_revision(row: Row[Any], expected: int | None) -> None:
+def require_revision(row: Row[Any], expected: int | None) -> None:
+    """Raises ``Problem``: 412."""
     if expected is not None and expected != row.revision:
         raise precondition_failed(
             f"task {row.name!r} is at revision {row.revision}, not {expected}: "
@@ -209,7 +210,7 @@ def _require_revision(row: Row[Any], expected: int | None) -> None:
 def delete_task(call: Call) -> Answer:
     """Delete a task. Its runs stay; those that are going on go on."""
     row = objects.task_to_edit(call, call.path["task_id"])
-    _require_revision(row, requested.if_match(call))
+    require_revision(row, requested.if_match(call))
     tasks.delete(call.context.database, [row.id], call.caller.actor)
     return Answer(status=HTTPStatus.NO_CONTENT)
 
@@ -217,7 +218,7 @@ def delete_task(call: Call) -> Answer:
 def _set_enabled(call: Call, enabled: bool) -> Answer:
     row = objects.task_to_run(call, call.path["task_id"])
     tasks.set_enabled(call.context.database, [row.id], enabled, call.caller.actor)
-    return _shown(objects.task_of(call, row.id))
+    return shown(objects.task_of(call, row.id))
 
 
 SWITCHED: dict[str, Any] = {
@@ -269,7 +270,8 @@ def run_task(call: Call) -> Answer:
     return Answer(run_sent(run), HTTPStatus.ACCEPTED, location)
 
 
-def _shown(row: Row[Any], status: HTTPStatus = HTTPStatus.OK) -> Answer:
+def shown(row: Row[Any], status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    """A task as an answer, with its ETag."""
     return Answer(task_sent(row), status, {"ETag": f'"{row.revision}"'})
 
 
