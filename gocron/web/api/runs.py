@@ -89,7 +89,14 @@ class StopOutcome(Sent):
     run: Run
 
 
-@api.operation("GET", "/runs", Need.READ, query=RunQuery, answers={HTTPStatus.OK: RunPage})
+@api.operation(
+    "GET",
+    "/runs",
+    Need.READ,
+    query=RunQuery,
+    answers={HTTPStatus.OK: RunPage},
+    problems=frozenset({HTTPStatus.NOT_FOUND}),
+)
 def list_runs(call: Call) -> Answer:
     """List runs, newest first."""
     query: RunQuery = call.query
