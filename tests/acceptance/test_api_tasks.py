@@ -63,8 +63,10 @@ def test_a_task_that_somebody_else_changed_is_left_alone(quick, method):
 def test_a_name_is_given_once(api):
     made(api)
     other = made(api, name="other")
-    assert "backup" in api.problem("POST", "/tasks", TASK, status=409)["detail"]
-    api.problem("PATCH", f"/tasks/{other['id']}", {"name": "backup"}, status=409)
+    for method, path in (("POST", "/tasks"), ("PUT", f"/tasks/{other['id']}")):
+        problem = api.problem(method, path, TASK)
+        assert problem["errors"][0]["pointer"] == "/name"
+        assert "'backup' is taken by task" in problem["detail"]
 
 
 @pytest.mark.parametrize("sort", ["id", "-id", "name", "-name", "next_fire_at"])

@@ -82,10 +82,13 @@ class Api:
             assert answer.data == b"", (method, path)
             return
         assert answer.mimetype in content, (method, path, answer.mimetype)
-        if answer.mimetype.endswith("json"):
+        if answer.is_json:
             schema = content[answer.mimetype]["schema"]
             whole = {**schema, "components": self.document["components"]}
-            Draft202012Validator(whole).validate(answer.json)
+            wrong = [
+                error.message for error in Draft202012Validator(whole).iter_errors(answer.json)
+            ]
+            assert wrong == [], (method, path)
 
     def _operation(self, method: str, path: str) -> dict[str, Any] | None:
         for template, methods in self.document["paths"].items():

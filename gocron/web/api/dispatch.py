@@ -27,6 +27,7 @@ from gocron.web.api import problems
 from gocron.web.api.callers import NOBODY, Caller, caller
 from gocron.web.api.operations import Answer, Call, Need, Operation
 from gocron.web.api.problems import FieldProblem, Problem, body_problem
+from gocron.web.api.shapes import LARGEST_ID
 
 log = logging.getLogger("gocron.web")
 
@@ -83,6 +84,7 @@ def of_http(error: HTTPException) -> Response:
 
 def _call(operation: Operation, context: Context, path: Mapping[str, Any]) -> Call:
     who = _who(operation, context)
+    _require_ids(path)
     query = _query(operation)
     return Call(
         context=context,
@@ -94,6 +96,12 @@ def _call(operation: Operation, context: Context, path: Mapping[str, Any]) -> Ca
             name: request.headers[name] for name in operation.headers if name in request.headers
         },
     )
+
+
+def _require_ids(path: Mapping[str, Any]) -> None:
+    for name, value in path.items():
+        if not 1 <= value <= LARGEST_ID:
+            raise Problem(HTTPStatus.NOT_FOUND, f"{name} must be 1 to {LARGEST_ID}")
 
 
 def _who(operation: Operation, context: Context) -> Caller:

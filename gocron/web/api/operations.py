@@ -152,7 +152,8 @@ class Registry:
 api = Registry()
 """The one that resources add to when they are imported."""
 
-ID = "<int(min=1, max=9223372036854775807):{name}>"
+ID = "<int:{name}>"
+"""Without limits: a number outside of them would be answered by Werkzeug, not by us."""
 
 
 def with_id(path: str) -> str:
