@@ -268,11 +268,16 @@ def test_every_operation_has_an_entry_for_everybody():
 def test_everybody_may_do_what_the_table_says_and_nothing_else(quick_panel, identity, monkeypatch):
     monkeypatch.setattr(users, "_hasher", PasswordHasher(time_cost=1, memory_cost=64))
     wrong = {}
+    asker = None
     for operation in api:
-        quick_panel.begin_anew()
-        asker = Asker(quick_panel)
-        asker.add_others()
-        answer = asker.operate(operation, asker.token(identity))
+        if asker is None:  # the last operation has changed something
+            quick_panel.begin_anew()
+            asker = Asker(quick_panel)
+            asker.add_others()
+            token = asker.token(identity)
+        answer = asker.operate(operation, token)
+        if answer.status_code < 400 and operation.method != "GET":
+            asker = None
         wanted = expected(operation, identity)
         status = answer.status_code
         fits = status == STATUS[wanted] if wanted in STATUS else status in DONE

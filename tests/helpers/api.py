@@ -85,9 +85,8 @@ class Api:
         if answer.is_json:
             schema = content[answer.mimetype]["schema"]
             whole = {**schema, "components": self.document["components"]}
-            wrong = [
-                error.message for error in Draft202012Validator(whole).iter_errors(answer.json)
-            ]
+            validator = Draft202012Validator(whole)
+            wrong = [error.message for error in validator.iter_errors(answer.json)]
             assert wrong == [], (method, path)
 
     def _operation(self, method: str, path: str) -> dict[str, Any] | None:

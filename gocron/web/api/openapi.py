@@ -176,7 +176,7 @@ def _responses(operation: Operation, references: Schemas) -> dict[str, Any]:
             response["content"] = {"application/json": {"schema": schema}}
         elif shape is not None:
             kinds = (shape,) if isinstance(shape, str) else shape
-            response["content"] = {kind: {"schema": {"type": "string"}} for kind in kinds}
+            response["content"] = {kind: {"schema": {}} for kind in kinds}
         if operation.answer_headers:
             response["headers"] = {
                 name: {"description": words, "schema": {"type": "string"}}
