@@ -206,8 +206,7 @@ def each(
     while True:
         with database.read() as connection:
             found = connection.execute(
-                select(*task_rows.COLUMNS)
-                .where(*conditions(connection, database, wanted), mine, Task.id > last)
+                task_rows.ALL.where(*conditions(connection, database, wanted), mine, Task.id > last)
                 .order_by(Task.id)
                 .limit(PAGE)
             ).all()
