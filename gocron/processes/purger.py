@@ -4,6 +4,7 @@ batch. It has a thread and a connection of its own, and nobody waits for it.
 ::
 
     every LOOK_S: leading? -> read the rules -> changed, or EVERY_S over? -> a round
+    every EVERY_S: what has expired -> the round, if there are rules
     a round: old runs -> surplus runs of each task -> audit log -> history of leadership
 """
 
@@ -20,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gocron.board import Board
 from gocron.clock import boottime
 from gocron.core.identity import Identity
-from gocron.db import purge, retention
+from gocron.db import login_limits, purge, retention, run_requests, sessions
 from gocron.db.engine import Database
 from gocron.db.purge import Step
 from gocron.db.retention import Retention
@@ -79,10 +80,19 @@ class Purger:
     async def _look(self) -> None:
         rules = await self._threads.purge(lambda: retention.rules(self._database))
         due = rules != self._done or boottime() - self._done_at >= EVERY_S
+        if due:
+            await self._expired()
         if due and rules != Retention():
             await self._round(rules)
         if due:
             self._done, self._done_at = rules, boottime()
+
+    async def _expired(self) -> None:
+        """What means nothing any more, whatever the rules say."""
+        for forget in (sessions.purge, login_limits.purge, run_requests.purge):
+            if not self._leads():
+                raise LedNoMore
+            await self._threads.purge(partial(forget, self._database))
 
     async def _round(self, rules: Retention) -> None:
         now = await self._threads.purge(self._now)
