@@ -22,6 +22,7 @@ from gocron import (
     cli_pauses,
     cli_runs,
     cli_tasks,
+    cli_tokens,
     cli_users,
     logs,
 )
@@ -174,7 +175,13 @@ def version() -> None:
     """Print the version."""
     click.echo(gocron.__version__)
 
-
+for command in (
+    check,
+    *cli_tasks.COMMANDS,
+    *cli_runs.COMMANDS,
+    *cli_users.COMMANDS,
+    *cli_tokens.COMMANDS,
+):
 for command in (check, *cli_tasks.COMMANDS, *cli_runs.COMMANDS, *cli_users.COMMANDS):
     main.add_command(command)
 for command in (
