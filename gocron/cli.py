@@ -175,16 +175,13 @@ def version() -> None:
     """Print the version."""
     click.echo(gocron.__version__)
 
+
 for command in (
     check,
     *cli_tasks.COMMANDS,
     *cli_runs.COMMANDS,
     *cli_users.COMMANDS,
     *cli_tokens.COMMANDS,
-):
-for command in (check, *cli_tasks.COMMANDS, *cli_runs.COMMANDS, *cli_users.COMMANDS):
-    main.add_command(command)
-for command in (
     *cli_calendars.COMMANDS,
     *cli_cron.COMMANDS,
     *cli_groups.COMMANDS,

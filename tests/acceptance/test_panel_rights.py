@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -61,11 +62,11 @@ ADMINISTER = {
     *("tasks.ajax_lookup", "tasks.ajax_update", "tasks.export"),
 }
 
-ALLOWED: dict[str, set[str]] = {
-    **dict.fromkeys(SELF | READ, set(PEOPLE)),
-    **dict.fromkeys(RUN | EDIT_ANY, {"operator", "other", "admin"}),
-    **dict.fromkeys(EDIT_THIS, {"operator", "admin"}),
-    **dict.fromkeys(ADMINISTER, {"admin"}),
+ALLOWED = {
+    **dict.fromkeys(SELF | READ, frozenset(PEOPLE)),
+    **dict.fromkeys(RUN | EDIT_ANY, frozenset({"operator", "other", "admin"})),
+    **dict.fromkeys(EDIT_THIS, frozenset({"operator", "admin"})),
+    **dict.fromkeys(ADMINISTER, frozenset({"admin"})),
 }
 STRICTER: dict[tuple[str, str], set[str]] = {
     ("POST", "pauses.index"): {"admin"},  # what is sent here pauses everything
@@ -132,8 +133,6 @@ class House:
         return {task.name: task.tag for task in rows(self.database, Task)}
 
 
-REFUSALS = (302, 403)
-
 HARMLESS = {"url": "/", "action": "enable", "what": "all", "tag": "web", "revision": "1"}
 """What is sent: nothing is saved by it; enabling is undone by nobody's need for it."""
 
@@ -172,9 +171,9 @@ def test_nobody_the_disabled_and_those_whose_session_was_ended_get_nothing(house
     disabled, ended = house.person("operator"), house.person("viewer")
     stranger = house.panel.visitor()
     tokens = {one: one.token() for one in (disabled, ended, stranger)}
+    (viewer,) = (user.id for user in rows(house.database, User, User.username == "viewer"))
     with house.database.write() as connection:
         connection.execute(update(User).where(User.username == "operator").values(enabled=False))
-        viewer = next(user.id for user in rows(house.database, User) if user.username == "viewer")
         connection.execute(delete(Session).where(Session.user_id == viewer))
     for address in house.addresses():
         for visitor, token in tokens.items():
@@ -188,22 +187,25 @@ def test_nobody_the_disabled_and_those_whose_session_was_ended_get_nothing(house
     assert len(run_queries.page(house.database, run_queries.RunFilter(), 5).runs) == 1
 
 
-TRICKS = ("/{0}", "//{0}", "/static/..{0}", "{0};a=b", "{0}.js", "{0}/.", "/./{0}", "{0}%2f", "{0}%00")
+TRICKS = ("/{0}", "//{0}", "/static/..{0}", "{0};a=b", "{0}.js", "{0}/.", "/.{0}", "{0}/", "{0}\0")
+"""As they are after a server has decoded them."""
 
 
 def test_tricks_with_paths_open_nothing(house):
     stranger, viewer = house.panel.visitor(), house.person("viewer")
-    for address in house.addresses():
-        if address.method != "GET":
-            continue
-        path, _, query = address.path.partition("?")
+    paths = {
+        address.path.partition("?")[0]: address
+        for address in house.addresses()
+        if address.method == "GET" and address.endpoint in EDIT_ANY | EDIT_THIS | ADMINISTER
+    }
+    for path, address in paths.items():
+        query = address.path.partition("?")[2]
         for trick in TRICKS:
-            tricked = f"{trick.format(path)}?{query}"
-            assert stranger.get(tricked).status_code in (302, 308, 404), tricked
-            answer = viewer.get(tricked)
-            if not address.allows("viewer"):
+            tricked = {"PATH_INFO": trick.format(path)}
+            for visitor in (stranger, viewer):
+                answer = visitor.get("/", query_string=query, environ_overrides=tricked)
                 assert answer.status_code in (302, 308, 403, 404), tricked
-            answer.close()
+                answer.close()
 
 
 def test_a_viewer_is_offered_nothing_that_changes_something(house):
@@ -252,9 +254,7 @@ def test_many_tasks_are_changed_only_if_all_are_theirs(house):
     operator = house.person("operator")
     both = [str(task.id) for task in rows(house.database, Task)]
     for action in ("delete", "tag"):
-        answer = operator.post(
-            "/tasks/bulk/", {"action": action, "rowid": both, "new_tag": "web"}
-        )
+        answer = operator.post("/tasks/bulk/", {"action": action, "rowid": both, "new_tag": "web"})
         assert answer.status_code == 403
         assert "These tasks are not yours: “nightly”." in words_of(answer.text)
     answer = operator.post(
@@ -273,8 +273,6 @@ def test_many_tasks_are_changed_only_if_all_are_theirs(house):
     [("fresh", "web", 200), ("fresh", "data", 403), ("fresh", "", 403), ("nightly", "web", 403)],
 )
 def test_a_file_is_imported_only_if_all_of_it_is_theirs(house, name, tag, status):
-    import io
-
     operator = house.person("operator")
     line = f"- {{name: {name}, spec: '@daily', command: 'true', tag: '{tag}'}}\n"
     ours = "- {name: ours, spec: '@daily', command: 'true', tag: web}\n"
