@@ -4,7 +4,7 @@ batch. It has a thread and a connection of its own, and nobody waits for it.
 ::
 
     every LOOK_S: leading? -> read the rules -> changed, or EVERY_S over? -> a round
-    every EVERY_S: what has expired -> the round, if there are rules
+               and each time: what has expired (sessions, limits of logins, answered requests)
     a round: old runs -> surplus runs of each task -> audit log -> history of leadership
 """
 
@@ -35,6 +35,9 @@ PAUSE_S = 0.25
 """Between two batches: whatever else the database does comes first."""
 
 TASKS_AT_ONCE = 200
+
+EXPIRED = (sessions.purge, login_limits.purge, run_requests.purge)
+"""What is thrown away whatever the settings say: it means nothing any more."""
 
 TROUBLE = (SQLAlchemyError, OSError)
 
@@ -80,19 +83,12 @@ class Purger:
     async def _look(self) -> None:
         rules = await self._threads.purge(lambda: retention.rules(self._database))
         due = rules != self._done or boottime() - self._done_at >= EVERY_S
-        if due:
-            await self._expired()
         if due and rules != Retention():
             await self._round(rules)
         if due:
+            for throw_away in EXPIRED:
+                await self._threads.purge(partial(throw_away, self._database))
             self._done, self._done_at = rules, boottime()
-
-    async def _expired(self) -> None:
-        """What means nothing any more, whatever the rules say."""
-        for forget in (sessions.purge, login_limits.purge, run_requests.purge):
-            if not self._leads():
-                raise LedNoMore
-            await self._threads.purge(partial(forget, self._database))
 
     async def _round(self, rules: Retention) -> None:
         now = await self._threads.purge(self._now)
