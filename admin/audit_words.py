@@ -43,6 +43,11 @@ SENTENCES = {
     "user.disable": _("%(actor)s disabled user %(target)s"),
     "user.unlock": _("%(actor)s unlocked user %(target)s"),
     "user.delete": _("%(actor)s deleted user %(target)s"),
+    "user.role": _("%(actor)s changed what %(target)s may do"),
+    "session.end": _("%(actor)s ended a session of %(target)s"),
+    "session.reused": _("A key of a session of %(target)s was used twice: it was ended"),
+    "token.create": _("%(actor)s made an API token for %(target)s"),
+    "token.revoke": _("%(actor)s revoked an API token of %(target)s"),
 }
 
 

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from admin import i18n
 from admin.error_pages import wants_page
+from admin.rights import Need
 from gocron.context import Context
 from gocron.core.access import Access
 from gocron.db import sessions
@@ -59,7 +60,7 @@ def install(app: Flask) -> None:
     # Its context processor would ask the database for the user of every page, also of those
     # that say that there is no database; the proxy asks when a page shows the user.
     manager = LoginManager(app, add_context_processor=False)
-    app.jinja_env.globals["current_user"] = current_user
+    app.jinja_env.globals.update(current_user=current_user, access=access)
     manager.session_protection = None  # the address of a user may change; the cookie is signed
     manager.user_loader(_load)
 
@@ -81,9 +82,15 @@ def access() -> Access:
     return found
 
 
-def is_allowed() -> bool:
-    """Whether whoever sent this request may have an answer."""
-    return current_user.is_authenticated and access().administers
+def is_allowed(need: Need) -> bool:
+    """Whether whoever sent this request may have an answer of an address that needs this."""
+    return current_user.is_authenticated and need.met_by(access())
+
+
+def require(allowed: bool) -> None:
+    """Answer with 403 unless ``allowed``."""
+    if not allowed:
+        abort(403)
 
 
 def refuse() -> AnyResponse:

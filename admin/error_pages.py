@@ -6,7 +6,7 @@ from flask import Flask, Response, render_template, request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import Forbidden, HTTPException
 
 from admin.spoken import spoken
 from gocron.errors import NotFound
@@ -36,6 +36,10 @@ STALE_FORM = lazy(
 """Also what somebody sees who was lured here by another site: the request changed nothing."""
 
 
+class NotYours(Forbidden):
+    """403, with words in the reader's language about what it is that they may not do."""
+
+
 def install(app: Flask) -> None:
     """Pages for people; programs get the plain answers of Flask."""
     app.register_error_handler(HTTPException, _page)
@@ -53,6 +57,8 @@ def _page(error: HTTPException) -> Response | HTTPException:
     if error.code is None or error.code < 400 or not wants_page():
         return error
     words = STALE_FORM if isinstance(error, CSRFError) else WORDS.get(error.code, "")
+    if isinstance(error, NotYours):
+        words = error.description
     name = NAMES.get(error.code, error.name)
     response = Response(
         render_template("panel/error.html", code=error.code, name=name, words=words),

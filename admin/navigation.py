@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask_babel import gettext as _
+from flask_login import current_user
+
+from admin.rights import Need
 
 
 @dataclass(frozen=True)
@@ -15,6 +18,7 @@ class Page:
     sign: str
     label: str
     key: str = ""
+    need: Need = Need.READ
 
     @property
     def blueprint(self) -> str:
@@ -23,7 +27,16 @@ class Page:
 
 
 def navigation() -> list[tuple[str, list[Page]]]:
-    """Sections with their pages, in the language of the request."""
+    """Sections with the pages that whoever looks may see, in the language of the request."""
+    access = current_user.account.access
+    found = (
+        (section, [page for page in pages if page.need.met_by(access)])
+        for section, pages in _everything()
+    )
+    return [(section, pages) for section, pages in found if pages]
+
+
+def _everything() -> list[tuple[str, list[Page]]]:
     return [
         (
             "",
@@ -45,10 +58,10 @@ def navigation() -> list[tuple[str, list[Page]]]:
             _("System"),
             [
                 Page("nodes.index", "server-2", _("Cluster"), "n"),
-                Page("users.index", "users", _("Users"), "s"),
-                Page("settings.index", "settings", _("Settings"), "e"),
-                Page("audit.index", "clipboard-list", _("Audit log"), "a"),
-                Page("profile.index", "user", _("Profile"), "m"),
+                Page("users.index", "users", _("Users"), "s", Need.ADMINISTER),
+                Page("settings.index", "settings", _("Settings"), "e", Need.ADMINISTER),
+                Page("audit.index", "clipboard-list", _("Audit log"), "a", Need.ADMINISTER),
+                Page("profile.index", "user", _("Profile"), "m", Need.SELF),
             ],
         ),
     ]

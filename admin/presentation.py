@@ -13,8 +13,9 @@ from flask_babel import lazy_gettext as _
 from flask_babel.speaklater import LazyString
 from markupsafe import Markup
 
-from admin import auth
+from admin import agents, auth
 from admin.navigation import navigation
+from admin.role_words import ROLE_NAMES
 from admin.spoken import sentence, stored
 from gocron.context import Context
 from gocron.core.states import RunState, Trigger
@@ -107,6 +108,8 @@ def install(app: Flask, context: Context) -> None:
     app.add_template_filter(stored, "spoken")
     app.jinja_env.globals.update(
         app_name=context.settings.app_name,
+        role_names=ROLE_NAMES,
+        agent_in_words=agents.in_words,
         node_name=context.identity.name,
         asset=asset_urls(),
         home_zone=context.settings.timezone,

@@ -22,6 +22,7 @@ from gocron import (
     cli_pauses,
     cli_runs,
     cli_tasks,
+    cli_tokens,
     cli_users,
     logs,
 )
@@ -175,9 +176,12 @@ def version() -> None:
     click.echo(gocron.__version__)
 
 
-for command in (check, *cli_tasks.COMMANDS, *cli_runs.COMMANDS, *cli_users.COMMANDS):
-    main.add_command(command)
 for command in (
+    check,
+    *cli_tasks.COMMANDS,
+    *cli_runs.COMMANDS,
+    *cli_users.COMMANDS,
+    *cli_tokens.COMMANDS,
     *cli_calendars.COMMANDS,
     *cli_cron.COMMANDS,
     *cli_groups.COMMANDS,

@@ -1,16 +1,17 @@
-"""``gocron user …``: create, password, list. A password never stands on a command line."""
+"""``gocron user …``: create, role, password, list. A password never stands on a command line."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gocron.cli_output import NOTHING, print_json_list, print_table, short
 from gocron.cli_session import me, with_database
+from gocron.core.access import Role
 from gocron.errors import InvalidSetting, NotFound
 
 if TYPE_CHECKING:
@@ -35,17 +36,51 @@ def takes_password(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def takes_tags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that says whose tasks an operator may change."""
+    return click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        help="An operator may change the tasks with this tag; may be given many times.",
+    )(command)
+
+
 @user.command()
 @click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice([*Role]),
+    default=Role.ADMIN,
+    show_default=True,
+    help="What the user may do.",
+)
+@takes_tags
 @click.option("--email", default="", help="Where mail for this user goes.")
 @takes_password
 @with_database
-def create(database: Database, name: str, email: str, from_stdin: bool) -> None:
-    """Create an administrator."""
+def create(
+    database: Database, name: str, role: str, tags: Sequence[str], email: str, from_stdin: bool
+) -> None:
+    """Create a user."""
     from gocron.db import users
 
-    users.create(database, name, _password(from_stdin), me(), email=email)
+    password = _password(from_stdin)
+    users.create(database, name, password, me(), email=email, role=Role(role), tags=tags)
     click.echo(f"created {name!r}")
+
+
+@user.command()
+@click.argument("name")
+@click.argument("new_role", metavar="ROLE", type=click.Choice([*Role]))
+@takes_tags
+@with_database
+def role(database: Database, name: str, new_role: str, tags: Sequence[str]) -> None:
+    """Give a user a role, and the tags named here instead of those from before."""
+    from gocron.db import user_admin
+
+    user_admin.set_role(database, _id_of(database, name), Role(new_role), tags, me())
+    click.echo(f"{name!r} has the role {new_role}")
 
 
 @user.command()
@@ -67,12 +102,20 @@ def resetpwd(database: Database, name: str, from_stdin: bool) -> None:
 
 
 def _set_password(database: Database, name: str, from_stdin: bool) -> None:
-    from gocron.db import listing, users
+    from gocron.db import users
 
-    if name not in {row.username for row in listing.users(database)}:
-        raise NotFound(f"there is no user {name!r}; `gocron user list` shows all of them")
+    _id_of(database, name)
     users.set_password(database, name, _password(from_stdin), me())
     click.echo(f"changed the password of {name!r}")
+
+
+def _id_of(database: Database, name: str) -> int:
+    from gocron.db import listing
+
+    ids = {row.username: int(row.id) for row in listing.users(database)}
+    if name not in ids:
+        raise NotFound(f"there is no user {name!r}; `gocron user list` shows all of them")
+    return ids[name]
 
 
 def _password(from_stdin: bool) -> str:
@@ -106,11 +149,12 @@ def list_(database: Database, as_json: bool) -> None:
         print_json_list(row._asdict() for row in found)
         return
     print_table(
-        ("NAME", "ROLE", "ENABLED", "CREATED (UTC)", "LAST LOGIN (UTC)", "E-MAIL"),
+        ("NAME", "ROLE", "TAGS", "ENABLED", "CREATED (UTC)", "LAST LOGIN (UTC)", "E-MAIL"),
         (
             (
                 row.username,
                 row.role,
+                ", ".join(row.tags) or NOTHING,
                 "yes" if row.enabled else "no",
                 short(row.created_at),
                 short(row.last_login_at),

@@ -34,7 +34,11 @@
       case "/": search.focus(); search.select(); return true;
       case "?": help.showModal(); return true;
       case "g": waitingUntil = Date.now() + PATIENCE_MS; return true;
-      case "n": location.href = document.getElementById("new-task-address").dataset.url; return true;
+      case "n": {
+        const address = document.getElementById("new-task-address")?.dataset.url;
+        if (address) location.href = address;
+        return Boolean(address);
+      }
       case "j": walk(1); return true;
       case "k": walk(-1); return true;
       default: return false;

@@ -1,11 +1,12 @@
-"""What all pages have in common: nobody sees them who has not logged in."""
+"""What all pages have in common: nobody sees them who may not."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from admin import auth
+from admin.rights import Need
 
 LARGEST_ID = 2**63 - 1
 """Of any row; what is larger the database would refuse."""
@@ -22,13 +23,15 @@ def row_id(text: object) -> int | None:
 class Guarded:
     """In front of a Flask-Admin view; each of its addresses asks ``auth`` first."""
 
-    def is_accessible(self) -> bool:
-        """Asked by Flask-Admin before every request."""
-        return auth.is_allowed()
+    needs: ClassVar[Mapping[str, Need]] = {}
+    """What each address needs, by the name of its method; what is not here is for administrators
+    only."""
 
-    def inaccessible_callback(self, name: str, **kwargs: Any) -> Any:
-        """The answer to those who may not."""
-        return auth.refuse()
+    def _handle_view(self, name: str, **kwargs: Any) -> Any:
+        """Called by Flask-Admin before each of its methods; None lets the request through."""
+        if not auth.is_allowed(self.needs.get(name, Need.ADMINISTER)):
+            return auth.refuse()
+        return None
 
     def _run_view(self, view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Without Flask-Admin's second try, which hides every TypeError behind another one."""

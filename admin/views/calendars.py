@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response
 
 from admin import auth, day_lines
 from admin.fields import unix_lines
+from admin.rights import Need
 from admin.spoken import sentence
 from admin.views.base import Guarded
 from gocron.core.calendars import parse_days, parse_ics
@@ -41,6 +42,8 @@ class CalendarForm:
 
 class CalendarsView(Guarded, BaseView):
     """List, create, edit, read from a file, delete."""
+
+    needs = {"index": Need.READ}
 
     def __init__(self) -> None:
         super().__init__("Calendars", endpoint="calendars", url="/calendars")

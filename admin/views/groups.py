@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth
+from admin.rights import Need
 from admin.spoken import sentence
 from admin.views.base import Guarded
 from gocron.db import groups
@@ -29,6 +30,8 @@ class GroupForm:
 
 class GroupsView(Guarded, BaseView):
     """List, create, edit, delete."""
+
+    needs = {"index": Need.READ}
 
     def __init__(self) -> None:
         super().__init__("Groups", endpoint="groups", url="/groups")

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from admin import auth
 from admin.presentation import pause_of_all
+from admin.rights import Need
 from gocron.db import cluster
 
 live = Blueprint("live", __name__)
@@ -17,7 +18,7 @@ live = Blueprint("live", __name__)
 @live.get("/live")
 def now() -> Response | AnyResponse:
     """A few small numbers."""
-    if not auth.is_allowed():
+    if not auth.is_allowed(Need.READ):
         return auth.refuse()
     found = cluster.look(auth.context().database)
     pause = pause_of_all()

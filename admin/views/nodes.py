@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from admin import auth, timeline
 from admin.leadership_words import why
 from admin.presentation import home_zone
+from admin.rights import Need
 from admin.spoken import sentence
 from admin.views.base import Guarded, row_id
 from gocron.db import cluster, nodes, step_down
@@ -27,6 +28,8 @@ DAYS = (1, 7)
 
 class NodesView(Guarded, BaseView):
     """The cluster as the database shows it."""
+
+    needs = {"index": Need.READ, "now": Need.READ, "past": Need.READ}
 
     def __init__(self) -> None:
         super().__init__("Cluster", endpoint="nodes", url="/nodes")

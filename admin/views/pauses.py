@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
 from admin import auth, moments
+from admin.rights import Need
 from admin.spoken import sentence
 from admin.views.base import Guarded
 from gocron.db import pauses, task_queries
@@ -19,6 +20,8 @@ from gocron.errors import InvalidTask
 class PausesView(Guarded, BaseView):
     """What is paused, pausing, resuming."""
 
+    needs = {"index": Need.READ, "resume": Need.EDIT}
+
     def __init__(self) -> None:
         super().__init__("Pauses", endpoint="pauses", url="/pauses")
 
@@ -27,12 +30,14 @@ class PausesView(Guarded, BaseView):
         """All pauses, and a form to begin one."""
         database = auth.context().database
         errors: dict[str, str] = {}
-        if request.method == "POST" and _begin(errors):
-            return redirect(url_for("pauses.index"))
+        if request.method == "POST":
+            auth.require(auth.access().may_pause(_asked_tag()))
+            if _begin(errors):
+                return redirect(url_for("pauses.index"))
         return self.render(  # type: ignore[no-any-return]
             "panel/pauses.html",
             found=pauses.listing(database),
-            tags=task_queries.tags(database),
+            tags=[tag for tag in task_queries.tags(database) if auth.access().may_pause(tag)],
             asked=request.form,
             errors=errors,
         )
@@ -41,6 +46,7 @@ class PausesView(Guarded, BaseView):
     def resume(self) -> Response:
         """End one."""
         tag = request.form.get("tag", "")[: pauses.LONGEST_TAG].replace("\0", "")
+        auth.require(auth.access().may_pause(tag.strip()))
         if pauses.resume(auth.context().database, tag, auth.actor()):
             flash(_("%(what)s goes on.", what=_what(tag)), "success")
         else:
@@ -50,7 +56,7 @@ class PausesView(Guarded, BaseView):
 
 def _begin(errors: dict[str, str]) -> bool:
     """Whether a pause was begun; if not, ``errors`` say why."""
-    tag = request.form.get("tag", "") if request.form.get("what") == "tag" else ""
+    tag = _asked_tag()
     if request.form.get("what") == "tag" and not tag.strip():
         errors["tag"] = _("Say which tag.")
     until = _until(errors)
@@ -65,6 +71,11 @@ def _begin(errors: dict[str, str]) -> bool:
         return False
     flash(_("%(what)s is paused.", what=_what(tag.strip())), "success")
     return True
+
+
+def _asked_tag() -> str:
+    """ "" for everything, and where a tag was meant and none was typed."""
+    return request.form.get("tag", "").strip() if request.form.get("what") == "tag" else ""
 
 
 def _until(errors: dict[str, str]) -> datetime | None:

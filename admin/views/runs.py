@@ -12,9 +12,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as lazy
 from werkzeug.wrappers import Response as AnyResponse
 
-from admin import auth, relations, run_filters
+from admin import auth, relations, run_filters, task_access
 from admin.explanations import explain, is_late
 from admin.presentation import STATE_WORDS, TRIGGER_NAMES, home_zone
+from admin.rights import Need
 from admin.run_line import line_of
 from admin.spoken import spoken, stored
 from admin.views.base import LARGEST_ID, Guarded, row_id
@@ -41,6 +42,11 @@ STOP_WORDS = {
 
 class RunsView(Guarded, BaseView):
     """What became of slots and manual runs."""
+
+    needs = {
+        **dict.fromkeys(("index", "show", "tail", "download"), Need.READ),
+        **dict.fromkeys(("stop", "again"), Need.RUN),
+    }
 
     def __init__(self) -> None:
         super().__init__("Runs", endpoint="runs", url="/runs")
@@ -87,6 +93,7 @@ class RunsView(Guarded, BaseView):
             words=_words(),
             output=output,
             task_zone=task.timezone if task else None,
+            task_tag=task.tag if task else "",
             explanations=explain(run, task.jitter if task else 0),
             line=line_of(run, datetime.now(UTC)),
             is_late=is_late(run),
@@ -130,7 +137,9 @@ class RunsView(Guarded, BaseView):
     @expose(f"{RUN}/stop", methods=("POST",))
     def stop(self, run_id: int) -> AnyResponse:
         """Ask for its end."""
-        outcome = run_queries.stop(auth.context().database, run_id, auth.actor())
+        database = auth.context().database
+        task_access.require_run_of(run_queries.show(database, run_id).task_id)
+        outcome = run_queries.stop(database, run_id, auth.actor())
         kind = "warning" if outcome is Stopped.TOO_LATE else "success"
         words = STOP_WORDS[outcome]
         flash(_("Run %(number)s: %(outcome)s.", number=run_id, outcome=words), kind)
@@ -139,8 +148,10 @@ class RunsView(Guarded, BaseView):
     @expose(f"{RUN}/again", methods=("POST",))
     def again(self, run_id: int) -> AnyResponse:
         """Run its slot once more, and what depends on it after it."""
+        database = auth.context().database
+        task_access.require_run_of(run_queries.show(database, run_id).task_id)
         try:
-            run_id = chains.rerun(auth.context().database, run_id, auth.actor())
+            run_id = chains.rerun(database, run_id, auth.actor())
         except Conflict as error:
             flash(_("It was not run again: %(why)s.", why=spoken(error)), "warning")
         return redirect(url_for("runs.show", run_id=run_id))

@@ -15,6 +15,7 @@ from admin import auth
 from admin.chart_bars import Bar
 from admin.overview import Lookout, Overview
 from admin.presentation import STATE_NAMES, home_zone
+from admin.rights import Need
 from admin.views.base import Guarded
 from gocron.core.states import RunState
 from gocron.db import cluster
@@ -43,6 +44,8 @@ HOUR_WORDS, QUARTER_WORDS = "HH:mm", "EEE HH:mm"
 
 class StartView(Guarded, BaseView):
     """Counts, what comes next, what failed, who leads."""
+
+    needs = {"index": Need.READ, "overview": Need.READ}
 
     def __init__(self) -> None:
         # A path for static files that is not used keeps Flask-Admin from serving its own.

@@ -12,13 +12,17 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
-from admin import auth, task_filters
+from admin import auth, task_access, task_filters
+from admin.error_pages import NotYours
 from admin.spoken import sentence, spoken
 from admin.views.base import row_id
 from gocron.db import task_bulk, task_list
 from gocron.db.task_bulk import MOST, Action
 from gocron.db.task_list import ListedTask, TaskFilter
 from gocron.errors import Conflict, InvalidTask
+
+EDITS = (Action.TAG, Action.DELETE)
+"""For those who may change a task; the others are for those who may run it."""
 
 NAMED = 20
 """Tasks that are listed by name before something happens to all of them."""
@@ -57,6 +61,7 @@ class TaskBulk:
         if not chosen.ids:
             flash(_("Choose at least one task first."), "warning")
             return redirect(self._back())
+        _require(chosen)
         problem = ""
         if request.method == "POST" and not chosen.too_many:
             if chosen.wanted is not None and request.form.get("digest") != chosen.digest:
@@ -102,6 +107,18 @@ def _chosen() -> Chosen:
         return Chosen(action, wanted, tuple(found))
     texts = request.values.getlist("rowid")[: MOST[action] + 1]
     return Chosen(action, None, tuple(n for text in texts if (n := row_id(text)) is not None))
+
+
+def _require(chosen: Chosen) -> None:
+    """Raises ``NotYours`` if one of them is not theirs; and the new tag has to be, too."""
+    if chosen.action in EDITS:
+        task_access.require_edit_of(chosen.ids)
+    else:
+        task_access.require_run_of_all(chosen.ids)
+    if request.method == "POST" and chosen.action is Action.TAG:
+        problem = task_access.wrong_tag(request.form.get("new_tag", ""))
+        if problem:
+            raise NotYours(problem)
 
 
 def _hit(action: Action, found: list[ListedTask]) -> int:

@@ -6,7 +6,7 @@ from flask import jsonify, request
 from flask_admin import expose
 from werkzeug.wrappers import Response
 
-from admin import auth
+from admin import auth, task_access
 from admin.task_form import TaskForm
 from admin.views.base import row_id
 from gocron.core.definition import define
@@ -29,6 +29,8 @@ class TaskChecking:
                 tasks.check(database, definition, row_id(request.args.get("id", "")))
             except InvalidTask as error:
                 form.blame(error)
+        if problem := task_access.wrong_tag(form.tag.data or ""):
+            form.tag.errors = [*form.tag.errors, problem]
         mistakes = {
             field.name: [str(message) for message in field.errors] for field in form if field.errors
         }

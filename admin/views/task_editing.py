@@ -17,7 +17,7 @@ from flask_admin.helpers import get_form_data
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from admin import auth, relations
+from admin import auth, relations, task_access
 from admin.comparing import Contested, contested
 from admin.task_form import TaskForm
 from admin.task_sections import SECTIONS, open_sections, usual_values
@@ -53,7 +53,7 @@ class TaskEditing:
     def create_view(self) -> str | Response:
         """An empty form, or with ``like`` one that is filled in like another task."""
         form = TaskForm(get_form_data(), data=self._blank())
-        if request.method == "POST" and form.validate():
+        if request.method == "POST" and form.validate() and _tag_is_theirs(form):
             _disable_for_trial(form)
             task_id = self.create_model(form)
             if task_id:
@@ -63,10 +63,12 @@ class TaskEditing:
     def _blank(self) -> dict[str, Any]:
         values = usual_values()
         values["timezone"] = auth.context().settings.timezone
+        values["tag"] = _own_tag()
         model = self.get_one(request.args.get("like", "")) if "like" in request.args else None
         if model is not None:
             name = _("%(name)s (copy)", name=model.name)
-            values = form_values(model) | {"name": name, "enabled": False}
+            tag = _own_tag() if task_access.wrong_tag(model.tag) else model.tag
+            values = form_values(model) | {"name": name, "tag": tag, "enabled": False}
         return values
 
     @expose("/edit/", methods=("GET", "POST"))
@@ -78,10 +80,11 @@ class TaskEditing:
             if request.method == "GET":
                 abort(404)
             return self._form_page(TaskForm(request.form), deleted=True)
+        task_access.require_edit(model.tag)
         values = form_values(model) | {"revision": model.revision}
         form = TaskForm(get_form_data(), data=values)
         changed = None
-        if request.method == "POST" and form.validate():
+        if request.method == "POST" and form.validate() and _tag_is_theirs(form):
             try:
                 revision = self.update_model(form, model)
                 if revision:
@@ -171,6 +174,19 @@ class TaskEditing:
                 else url_for("tasks.create_view", url=back)
             ),
         )
+
+
+def _own_tag() -> str:
+    """What a new task of somebody has who may make tasks with tags only."""
+    access = auth.access()
+    return "" if access.may_edit("") else min(access.tags, default="")
+
+
+def _tag_is_theirs(form: TaskForm) -> bool:
+    """Whether they may have tasks with the tag that was typed; if not, the form says so."""
+    if problem := task_access.wrong_tag(form.tag.data or ""):
+        form.tag.errors = [*form.tag.errors, problem]
+    return not problem
 
 
 def _form_id() -> str:

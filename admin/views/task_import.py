@@ -21,7 +21,7 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
-from admin import auth
+from admin import auth, task_access
 from admin.spoken import spoken
 from admin.task_changes import in_words
 from gocron.core import task_files
@@ -128,12 +128,14 @@ class TaskImport:
 
 
 def _looked_at(upload: Upload) -> tuple[Reading, Comparison]:
-    """The tasks of a file, and what is different about them."""
+    """The tasks of a file, and what is different about them. Raises ``NotYours``."""
     usual = {"timezone": auth.context().settings.timezone}
     found = task_files.read(upload.data, upload.form, usual, MOST_TASKS)
     database = auth.context().database
     found = task_import.unresolved(database, found)
-    return found, task_import.compare(database, found)
+    difference = task_import.compare(database, found)
+    task_access.require_import(difference)
+    return found, difference
 
 
 def _unpacked() -> Upload:

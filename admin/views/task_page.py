@@ -10,7 +10,15 @@ from flask_admin import expose
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from admin import auth, comparing, duration_chart, graph_layout, heat_map, task_words
+from admin import (
+    auth,
+    comparing,
+    duration_chart,
+    graph_layout,
+    heat_map,
+    task_access,
+    task_words,
+)
 from admin.i18n import language
 from admin.presentation import spec_zone
 from admin.spoken import sentence
@@ -58,6 +66,7 @@ class TaskPage:
         model = self._task()
         tab = request.args.get("tab", "")
         tab = tab if tab in TABS else TABS[0]
+        auth.require(tab != "audit" or auth.access().administers)
         shown = {
             "overview": _overview,
             "history": _history,
@@ -72,8 +81,9 @@ class TaskPage:
             "runs": _("Runs"),
             "dependencies": _("Dependencies"),
             "versions": _("Versions"),
-            "audit": _("Audit"),
         }
+        if auth.access().administers:
+            names["audit"] = _("Audit")
         return self.render(
             "panel/task.html", model=model, tab=tab, tabs=names, pause=_pause_of(model), **shown
         )
@@ -82,6 +92,7 @@ class TaskPage:
     def enable_view(self) -> Response:
         """Enable or disable one, and back to where that was asked for."""
         model = self._task()
+        task_access.require_run(model.tag)
         wanted = request.form.get("enabled") == "yes"
         seen = row_id(request.form.get("revision", ""))
         if seen is not None and seen != model.revision:
@@ -104,8 +115,10 @@ class TaskPage:
     def rollback_view(self) -> str | Response:
         """GET shows what would change and asks, POST does."""
         model = self._task()
+        task_access.require_edit(model.tag)
         database = auth.context().database
         version = task_versions.at(database, model.id, _revision("revision"))
+        task_access.require_edit(version.definition.get("tag") or "")
         problem = ""
         if request.method == "POST":
             seen = row_id(request.form.get("seen", "")) or 0

@@ -13,7 +13,7 @@ from flask_babel import lazy_gettext as lazy
 from flask_babel import ngettext
 from werkzeug.wrappers import Response
 
-from admin import auth, moments
+from admin import auth, moments, task_access
 from admin.asked import Questions
 from admin.spoken import sentence
 from admin.views.base import row_id
@@ -41,6 +41,7 @@ class TaskStarting:
         task_id = row_id(request.values.get("id", ""))
         if task_id is None:
             abort(400)
+        task_access.require_run_of(task_id)
         try:
             run_id = tasks.run_now(auth.context().database, task_id, auth.actor())
         except InvalidTask as error:
@@ -90,6 +91,7 @@ class TaskStarting:
         model = self.get_one(request.values.get("id", ""))
         if model is None:
             abort(404)
+        task_access.require_run(model.tag)
         return model
 
 

@@ -15,7 +15,7 @@ from flask_admin import expose
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response
 
-from admin import auth
+from admin import auth, task_access
 from admin.presentation import STATE_COLOURS, STATE_NAMES, STATE_WORDS, duration
 from admin.spoken import sentence, stored
 from admin.views.base import row_id
@@ -39,6 +39,7 @@ class TaskTrial:
         model = self.get_one(request.args.get("id", ""))
         if model is None:
             abort(404)
+        task_access.require_run(model.tag)
         revision = row_id(request.args.get("revision", "")) or 0
         if request.method == "POST":
             return begin(model.id, revision)

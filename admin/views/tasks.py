@@ -16,9 +16,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 from werkzeug.wrappers import Response
 
-from admin import auth, task_filters
+from admin import auth, task_access, task_filters
 from admin.database import PanelDatabase
 from admin.error_pages import wants_page
+from admin.rights import Need
 from admin.schedule_words import in_words
 from admin.sparkline import sparkline
 from admin.spoken import sentence
@@ -55,6 +56,14 @@ class TaskView(
     ModelView,
 ):
     """List, create, edit, delete, enable, disable, run now, backfill, import, export."""
+
+    needs = {
+        **dict.fromkeys(("index_view", "details_view", "tags_view", "export_view"), Need.READ),
+        **dict.fromkeys(("run_view", "start_view", "backfill_view", "enable_view"), Need.RUN),
+        **dict.fromkeys(("action_view", "bulk_view", "try_view", "try_tail_view"), Need.RUN),
+        **dict.fromkeys(("create_view", "edit_view", "delete_view", "rollback_view"), Need.EDIT),
+        **dict.fromkeys(("import_view", "check_view", "preview_view"), Need.EDIT),
+    }
 
     list_template = "panel/tasks.html"
     form = TaskForm
@@ -153,6 +162,7 @@ class TaskView(
     def _set_enabled(self, row_ids: Sequence[str], enabled: bool) -> Response:
         """From the list, where a script waits for the answer, or from anywhere else."""
         wanted = _ids(row_ids)
+        task_access.require_run_of_all(wanted)
         changed, problem = 0, ""
         try:
             changed = tasks.set_enabled(auth.context().database, wanted, enabled, auth.actor())
@@ -180,6 +190,7 @@ class TaskView(
     def delete_view(self) -> str | Response:
         """GET asks, POST does."""
         wanted = _asked_ids()
+        task_access.require_edit_of(wanted)
         if request.method == "POST":
             try:
                 deleted = tasks.delete(auth.context().database, wanted, auth.actor())

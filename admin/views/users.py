@@ -12,9 +12,11 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from admin import auth
+from admin.role_words import ROLE_WORDS
 from admin.spoken import sentence
 from admin.views.base import LARGEST_ID, Guarded
-from gocron.db import user_admin, users
+from gocron.core.access import Role
+from gocron.db import api_tokens, sessions, task_queries, user_admin, users
 from gocron.db.user_admin import UserFacts
 from gocron.errors import Conflict, InvalidTask
 
@@ -28,6 +30,8 @@ class UserForm:
 
     username: str = ""
     email: str = ""
+    role: str = Role.VIEWER
+    tags: str = ""
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -47,7 +51,12 @@ class UsersView(Guarded, BaseView):
         """One that does not exist yet."""
         form = UserForm()
         if request.method == "POST":
-            form = UserForm(request.form.get("username", "").strip(), request.form.get("email", ""))
+            form = UserForm(
+                username=request.form.get("username", "").strip(),
+                email=request.form.get("email", ""),
+                role=request.form.get("role", ""),
+                tags=request.form.get("tags", ""),
+            )
             if _create(form):
                 flash(_("User “%(name)s” was created.", name=form.username), "success")
                 return redirect(url_for("users.index"))
@@ -125,13 +134,66 @@ class UsersView(Guarded, BaseView):
                 problem = sentence(error)
         return self._page("panel/user_delete.html", facts=facts, problem=problem)
 
-    def _user_page(self, facts: UserFacts, errors: dict[str, str], email: str | None = None) -> str:
-        shown = facts.email if email is None else email
-        own = facts.id == current_user.account.id
-        return self._page("panel/user.html", facts=facts, errors=errors, email=shown, own=own)
+    @expose(f"{USER}/role", methods=("POST",))
+    def role(self, user_id: int) -> str | Response:
+        """What somebody may do from now on."""
+        facts, errors = _found(user_id), dict[str, str]()
+        role, tags = request.form.get("role", ""), request.form.get("tags", "")
+        if (wanted := _role(role, errors)) is not None:
+            try:
+                user_admin.set_role(
+                    auth.context().database, user_id, wanted, _tags(tags), auth.actor()
+                )
+            except InvalidTask as error:
+                errors[error.field] = sentence(error.message)
+            except Conflict as error:
+                errors["role"] = sentence(error)
+        if errors:
+            return self._user_page(facts, errors, role=role, tags=tags)
+        flash(_("What “%(name)s” may do was saved.", name=facts.username), "success")
+        return redirect(url_for("users.show", user_id=user_id))
+
+    @expose(f"{USER}/sessions/<int(max={LARGEST_ID}):session_id>/end", methods=("POST",))
+    def end_session(self, user_id: int, session_id: int) -> Response:
+        """Log somebody out of one browser or program."""
+        if sessions.end(auth.context().database, user_id, session_id, auth.actor()):
+            flash(_("The session was ended."), "success")
+        else:
+            flash(_("That session had ended already."), "warning")
+        return redirect(url_for("users.show", user_id=user_id))
+
+    @expose(f"{USER}/tokens/<int(max={LARGEST_ID}):token_id>/revoke", methods=("POST",))
+    def revoke_token(self, user_id: int, token_id: int) -> Response:
+        """End a token of somebody at once."""
+        name = api_tokens.revoke(auth.context().database, token_id, auth.actor(), user_id)
+        flash(_("Token “%(name)s” is revoked.", name=name), "success")
+        return redirect(url_for("users.show", user_id=user_id))
+
+    def _user_page(
+        self, facts: UserFacts, errors: dict[str, str], email: str | None = None, **typed: str
+    ) -> str:
+        database = auth.context().database
+        return self._page(
+            "panel/user.html",
+            facts=facts,
+            errors=errors,
+            email=facts.email if email is None else email,
+            role=typed.get("role", facts.role),
+            tags=typed.get("tags", ", ".join(facts.tags)),
+            own=facts.id == current_user.account.id,
+            this_session=current_user.session_id,
+            sessions=sessions.listing(database, facts.id),
+            tokens=api_tokens.listing(database, facts.id),
+        )
 
     def _page(self, template: str, **values: Any) -> str:
-        rendered: str = self.render(template, shortest=users.SHORTEST_PASSWORD, **values)
+        rendered: str = self.render(
+            template,
+            shortest=users.SHORTEST_PASSWORD,
+            role_words=ROLE_WORDS,
+            known_tags=task_queries.tags(auth.context().database),
+            **values,
+        )
         return rendered
 
 
@@ -144,17 +206,35 @@ def _create(form: UserForm) -> bool:
     password = _new_password(form.errors)
     if not form.username.isprintable():
         form.errors["username"] = _("Must be one line without control characters.")
-    if form.errors:
+    role = _role(form.role, form.errors)
+    if form.errors or role is None:
         return False
     try:
         users.create(
-            auth.context().database, form.username, password, auth.actor(), email=form.email
+            auth.context().database,
+            form.username,
+            password,
+            auth.actor(),
+            email=form.email,
+            role=role,
+            tags=_tags(form.tags),
         )
     except InvalidTask as error:
         form.errors[error.field] = sentence(error.message)
     except Conflict:
         form.errors["username"] = _("There is a user of this name already.")
     return not form.errors
+
+
+def _role(word: str, errors: dict[str, str]) -> Role | None:
+    if word in set(Role):
+        return Role(word)
+    errors["role"] = _("Choose one of these.")
+    return None
+
+
+def _tags(typed: str) -> list[str]:
+    return typed.split(",")
 
 
 def _new_password(errors: dict[str, str]) -> str:

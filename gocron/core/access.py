@@ -66,6 +66,10 @@ class Access:
         able = self.role is Role.ADMIN or (self.role is Role.OPERATOR and tag in self.tags)
         return able and Scope.WRITE in self.scope.includes and self.sees(tag)
 
+    def may_pause(self, tag: str) -> bool:
+        """Pause and resume the tasks with ``tag``; "" is everything."""
+        return self.administers or (bool(tag) and self.may_edit(tag))
+
     @property
     def may_run_any(self) -> bool:
         """Whether there can be tasks that they may run."""

@@ -76,6 +76,7 @@ def users(database: Database) -> Sequence[Any]:
         User.username,
         User.email,
         User.role,
+        User.tags,
         User.enabled,
         User.created_at,
         User.last_login_at,

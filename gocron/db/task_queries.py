@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,8 @@ from sqlalchemy import select
 
 from gocron.db.engine import Database
 from gocron.db.models import Task
+
+TAGS_PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,25 @@ class Brief:
 
     timezone: str
     jitter: int
+    tag: str
 
 
 def brief(database: Database, task_id: int) -> Brief | None:
     """None if there is no such task (any more)."""
     with database.read() as connection:
         row = connection.execute(
-            select(Task.timezone, Task.jitter).where(Task.id == task_id)
+            select(Task.timezone, Task.jitter, Task.tag).where(Task.id == task_id)
         ).one_or_none()
     return Brief(*row) if row is not None else None
+
+
+def tags_of(database: Database, task_ids: Iterable[int]) -> list[tuple[str, str]]:
+    """Name and tag of those that exist."""
+    ids = sorted(set(task_ids))
+    found: list[tuple[str, str]] = []
+    with database.read() as connection:
+        for start in range(0, len(ids), TAGS_PAGE):
+            page = ids[start : start + TAGS_PAGE]
+            wanted = select(Task.name, Task.tag).where(Task.id.in_(page)).order_by(Task.name)
+            found += [(row.name, row.tag) for row in connection.execute(wanted)]
+    return found
