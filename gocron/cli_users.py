@@ -1,4 +1,5 @@
-"""``gocron user …``: create, password, totp-reset, list. A password never stands on a command line."""
+"""``gocron user …``: create, list, password, totp-reset. A password never stands on a
+command line."""
 
 from __future__ import annotations
 
@@ -99,9 +100,9 @@ def _password(from_stdin: bool) -> str:
 @with_database
 def totp_reset(database: Database, name: str) -> None:
     """Turn off the second factor of a user who has lost it; ends all their sessions."""
-    from gocron.db import listing, second_factor
+    from gocron.db import second_factor, user_admin
 
-    for row in listing.users(database):
+    for row in user_admin.listing(database):
         if row.username == name:
             second_factor.reset(database, row.id, me())
             click.echo(f"turned off the second factor of {name!r}")

@@ -336,7 +336,8 @@ class User(Base):
     """Somebody who may use panel and API. ``token_version`` grows whenever sessions must end.
 
     ``tags``: those whose tasks an operator may change. ``totp_secret`` is encrypted, and counts
-    once ``totp_since`` is set, until when it waits since ``totp_begun_at``; ``totp_step`` is the last thirty seconds a code was taken from.
+    once ``totp_since`` is set; until then it waits, since ``totp_begun_at``. ``totp_step`` is the
+    last thirty seconds a code was taken from.
     ``external_id``: who this is to the identity provider.
     """
 
