@@ -175,11 +175,11 @@ def _proof() -> str:
         node.database, node.seal, own.username, password, request.remote_addr or "", _typed_code()
     )
     if isinstance(outcome, CodeNeeded):
-        return _("A code of your app, or one of your recovery codes, is needed too.")
+        return str(_("A code of your app, or one of your recovery codes, is needed too."))
     if not isinstance(outcome, Refused):
         return ""
     if outcome.words == logins.WRONG:
-        return _("This is not your password.")
+        return str(_("This is not your password."))
     return sentence(outcome.words)
 
 

@@ -30,7 +30,7 @@ def new_secret() -> str:
 
 def uri(secret: str, username: str, issuer: str) -> str:
     """What an app reads from the picture."""
-    return pyotp.TOTP(secret).provisioning_uri(username, issuer)
+    return pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name=issuer)
 
 
 def matching_step(secret: str, code: str, at: datetime) -> int | None:
