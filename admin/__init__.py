@@ -36,6 +36,7 @@ from admin.views.nodes import NodesView
 from admin.views.pauses import PausesView
 from admin.views.profile import ProfileView
 from admin.views.runs import RunsView
+from admin.views.second_factor import second_factor
 from admin.views.settings import SettingsView
 from admin.views.start import StartView
 from admin.views.task_import import LARGEST_FORM
@@ -70,6 +71,7 @@ def install(app: Flask, context: Context) -> None:
     error_pages.install(app)
     app.register_blueprint(account)
     app.register_blueprint(live)
+    app.register_blueprint(second_factor)
     _add_views(app, PanelDatabase(app, context.database.engine))
     app.after_request(_protect)
 

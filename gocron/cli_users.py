@@ -1,4 +1,5 @@
-"""``gocron user …``: create, role, password, list. A password never stands on a command line."""
+"""``gocron user …``: create, role, password, totp-reset, list. A password never stands on a
+command line."""
 
 from __future__ import annotations
 
@@ -135,6 +136,21 @@ def _password(from_stdin: bool) -> str:
             f"{PASSWORD_VARIABLE}"
         )
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@user.command("totp-reset")
+@click.argument("name")
+@with_database
+def totp_reset(database: Database, name: str) -> None:
+    """Turn off the second factor of a user who has lost it; ends all their sessions."""
+    from gocron.db import second_factor, user_admin
+
+    for row in user_admin.listing(database):
+        if row.username == name:
+            second_factor.reset(database, row.id, me())
+            click.echo(f"turned off the second factor of {name!r}")
+            return
+    raise NotFound(f"there is no user {name!r}; `gocron user list` shows all of them")
 
 
 @user.command("list")

@@ -112,6 +112,13 @@ class Settings(BaseModel):
             'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
         ),
     ] = None
+    secret_key: Annotated[
+        Annotated[SecretStr, Field(min_length=32)] | None,
+        Allowed(
+            "at least 32 characters; make one with: "
+            'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+        ),
+    ] = None
     metrics_token: Annotated[
         Annotated[SecretStr, Field(min_length=1)] | None,
         Allowed("a text; leave it out to have none"),

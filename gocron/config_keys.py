@@ -27,6 +27,7 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "app_name": ("app.name", "GOCRON_APP_NAME"),
     "app_lang": ("app.lang", "GOCRON_APP_LANG"),
     "auth_secret": ("auth_secret", "GOCRON_AUTH_SECRET"),
+    "secret_key": ("secret_key", "GOCRON_SECRET_KEY"),
     "metrics_token": ("metrics.token", "GOCRON_METRICS_TOKEN"),
     "trusted_proxies": ("web.trusted_proxies", "GOCRON_TRUSTED_PROXIES"),
     "node_name": ("node.name", "GOCRON_NODE_NAME"),
@@ -50,7 +51,7 @@ KEYS: Mapping[str, tuple[str, str]] = {
 OPTIONS = {"web_host": "--host", "web_port": "--port"}
 """Settings that ``gocron web`` also takes on its command line."""
 
-SECRETS = frozenset({"db.password", "auth_secret", "metrics_token", "admin_password"})
+SECRETS = frozenset({"db.password", "auth_secret", "secret_key", "metrics_token", "admin_password"})
 """Never shown; and an empty one is an empty one, not one that was left out."""
 
 ENVIRONMENT = "environment"

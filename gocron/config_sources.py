@@ -25,7 +25,7 @@ UNUSED_KEYS = frozenset(
 """Keys of gocron (Go) that a copied app.ini may hold and that have no effect here."""
 
 NO_SETTINGS = frozenset(
-    {"HOME", "SECRET_KEY", "USER_PASSWORD"}
+    {"HOME", "USER_PASSWORD"}
     | {"TASK_ID", "TASK_NAME", "RUN_ID", "SCHEDULED_AT", "ATTEMPT", "NODE", "TERM"}
     | {"PARENT_RUN_ID", "PARENT_TASK_NAME", "PARENT_STATE"}
 )

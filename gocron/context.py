@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gocron.board import Board
 from gocron.config import Settings
 from gocron.core.identity import Identity
+from gocron.core.sealing import Seal
 from gocron.db.engine import Database
 
 
@@ -18,3 +19,9 @@ class Context:
     identity: Identity
     database: Database
     board: Board
+
+    @property
+    def seal(self) -> Seal:
+        """Seals and opens stored secrets."""
+        key = self.settings.secret_key
+        return Seal(None if key is None else key.get_secret_value())

@@ -67,6 +67,10 @@ class RefusedAsRoot(GocronError):
     """Commands of tasks are not run as root unless that is allowed explicitly."""
 
 
+class Unsealed(GocronError):
+    """A stored secret cannot be sealed or opened: there is no secret key, or another one."""
+
+
 class NotFound(GocronError):
     """What was asked for does not exist (any more)."""
 

@@ -10,12 +10,11 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from admin import auth, i18n
+from admin import auth, i18n, second_step
 from admin.forms import LoginForm, PasswordForm
 from admin.spoken import sentence, spoken
 from gocron.db import logins, users
-from gocron.db.audit import Actor
-from gocron.db.logins import Refused
+from gocron.db.logins import CodeNeeded, Refused
 from gocron.db.users import Account
 from gocron.errors import InvalidTask
 
@@ -33,9 +32,11 @@ def login() -> str | Response | tuple[str, int]:
     form = LoginForm(request.form)
     if request.method == "POST":
         outcome = _check(form)
+        if isinstance(outcome, CodeNeeded):
+            second_step.remember(outcome.account)
+            return redirect(url_for("second_factor.code", next=target))
         if isinstance(outcome, Account):
-            auth.begin_session(outcome)
-            _record_login(outcome)
+            second_step.let_in(outcome)
             return redirect(target)
         log.warning("a login from %s was refused", request.remote_addr)
         return _login_page(form, target, sentence(outcome.words)), 429 if outcome.wait else 403
@@ -49,16 +50,12 @@ def _login_page(form: LoginForm, target: str, problem: str) -> str:
     )
 
 
-def _check(form: LoginForm) -> Account | Refused:
+def _check(form: LoginForm) -> Account | CodeNeeded | Refused:
     if not form.validate():
         return Refused(logins.WRONG)
     name, typed = form.username.data, form.password.data
-    return logins.log_in(auth.context().database, name, typed, request.remote_addr or "")
-
-
-def _record_login(found: Account) -> None:
-    who = Actor(found.username, request.remote_addr or "", auth.context().identity.name)
-    logins.record(auth.context().database, found, who)
+    node = auth.context()
+    return logins.log_in(node.database, node.seal, name, typed, request.remote_addr or "")
 
 
 @account.post("/logout")

@@ -336,7 +336,8 @@ class User(Base):
     """Somebody who may use panel and API. ``token_version`` grows whenever sessions must end.
 
     ``tags``: those whose tasks an operator may change. ``totp_secret`` is encrypted, and counts
-    once ``totp_since`` is set; ``totp_step`` is the last thirty seconds a code was taken from.
+    once ``totp_since`` is set; until then it waits, since ``totp_begun_at``. ``totp_step`` is the
+    last thirty seconds a code was taken from.
     ``external_id``: who this is to the identity provider.
     """
 
@@ -358,6 +359,7 @@ class User(Base):
     tags: Mapped[list[str]] = mapped_column(JsonOr(list), nullable=True)
     totp_secret: Mapped[str] = mapped_column(String(255), default="", server_default=EMPTY)
     totp_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    totp_begun_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     totp_step: Mapped[int] = mapped_column(BigInteger, default=0, server_default=ZERO)
     external_id: Mapped[str | None] = mapped_column(String(255))
 

@@ -7,12 +7,23 @@ import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection, Row, delete, func, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from gocron.allowed import found
@@ -222,49 +233,106 @@ def set_password(database: Database, username: str, password: str, actor: Actor)
 
 
 def authenticate(database: Database, username: str, password: str) -> Account | None:
-    """The account behind a name and a password, or None: unknown, wrong, disabled, locked.
+    """The account behind a name and a password, or None: unknown, wrong, disabled, locked. A second
+    factor is not asked for (``logins`` does)."""
+    proved = prove(database, username, password)
+    if proved is None:
+        return None
+    welcome(database, proved.account.id)
+    return proved.account
+
+
+@dataclass(frozen=True)
+class Proved:
+    """Somebody whose password was right. Their try still counts as a failure, until ``welcome`` or
+    ``take_back``; ``locked_until`` if it locked the account. ``has_second``: a second factor."""
+
+    account: Account
+    has_second: bool
+    locked_until: datetime | None
+
+
+def prove(database: Database, username: str, password: str) -> Proved | None:
+    """Who this is by their password, or None: unknown, wrong, disabled, locked.
 
     ``TRIES`` wrong passwords lock an account for ten minutes, on all nodes: a try is counted in
     the database before the password is looked at, so that parallel guesses count too.
     """
-    row = database.transact(lambda connection: _admit(connection, database.dialect, username))
+    named = User.username == storable(username)
+    row, locked = database.transact(lambda connection: _admit(connection, database.dialect, named))
     if row is None:
         _hash(password)  # as long as a look at one: nobody learns from it which names there are
         return None
     if not _verify(row.password_hash, password) or not row.enabled:
         return None
-    values: dict[str, object] = {"failed_logins": 0, "locked_until": None}
     if _hasher.check_needs_rehash(row.password_hash):
-        values["password_hash"] = _hash(password)
+        stronger = {"password_hash": _hash(password)}
+        database.transact(
+            lambda connection: connection.execute(
+                update(User).where(User.id == row.id).values(**stronger)
+            )
+        )
+    return _proved(row, locked)
+
+
+def prove_again(database: Database, user_id: int, token_version: int) -> Proved | None:
+    """Whose password was right a moment ago, for another try with a code. It is counted too; None
+    if nothing may be tried any more."""
+    same = and_(User.id == user_id, User.token_version == token_version, User.enabled)
+    row, locked = database.transact(lambda connection: _admit(connection, database.dialect, same))
+    return None if row is None else _proved(row, locked)
+
+
+def _proved(row: Row[Any], locked: datetime | None) -> Proved | None:
+    account = account_of(row)
+    return None if account is None else Proved(account, row.totp_since is not None, locked)
+
+
+def welcome(database: Database, user_id: int) -> None:
+    """Somebody was let in: what failed before is forgotten."""
 
     def work(connection: Connection) -> None:
         now = database.dialect.now(connection)
-        connection.execute(
-            update(User).where(User.id == row.id).values(last_login_at=now, **values)
-        )
+        values = {"last_login_at": now, "failed_logins": 0, "locked_until": None}
+        connection.execute(update(User).where(User.id == user_id).values(**values))
 
     database.transact(work)
-    return account_of(row)
 
 
-def _admit(connection: Connection, dialect: Dialect, username: str) -> Row[Any] | None:
+def take_back(database: Database, proved: Proved) -> None:
+    """The password was right, and nothing else has been tried: this was no failure."""
+    changed = update(User).where(User.id == proved.account.id)
+    if proved.locked_until is None:
+        less = {"failed_logins": User.failed_logins - 1}
+        changed = changed.where(User.failed_logins > 0).values(less)
+    else:
+        as_before = {"failed_logins": TRIES - 1, "locked_until": None}
+        changed = changed.where(User.locked_until == proved.locked_until).values(**as_before)
+    database.transact(lambda connection: connection.execute(changed))
+
+
+def _admit(
+    connection: Connection, dialect: Dialect, wanted: ColumnElement[bool]
+) -> tuple[Row[Any] | None, datetime | None]:
     """The user whose password may be looked at; None if there is none, or the account is locked.
-    The try is counted as a failure, which a success takes back."""
+    The try is counted as a failure; until when that locks the account, if it does."""
     row: Any = connection.execute(
         select(*ACCOUNT, User.enabled, User.password_hash, User.failed_logins, User.locked_until)
-        .where(User.username == storable(username))
+        .add_columns(User.totp_since)
+        .where(wanted)
         .with_for_update()
     ).one_or_none()
     now = dialect.now(connection)
     if row is None or (row.locked_until is not None and row.locked_until > now):
-        return None
+        return None, None
     tries = row.failed_logins + 1
     counted: dict[str, object] = {"failed_logins": tries, "locked_until": None}
-    if tries >= TRIES:
-        counted = {"failed_logins": 0, "locked_until": now + LOCKED_FOR}
+    locked = now + LOCKED_FOR if tries >= TRIES else None
+    if locked is not None:
+        counted = {"failed_logins": 0, "locked_until": locked}
     connection.execute(update(User).where(User.id == row.id).values(**counted))
     admitted: Row[Any] = row
-    return admitted
+    return admitted, locked
 
 
 def find(database: Database, user_id: int) -> Account | None:

@@ -22,6 +22,7 @@ def upgrade() -> None:
         "user", sa.Column("totp_secret", sa.String(255), nullable=False, server_default=EMPTY)
     )
     add_column("user", sa.Column("totp_since", UtcDateTime()))
+    add_column("user", sa.Column("totp_begun_at", UtcDateTime()))
     add_column(
         "user",
         sa.Column("totp_step", sa.BigInteger(), nullable=False, server_default=sa.text("0")),

@@ -24,6 +24,7 @@ OPEN_TO_ALL = {
     "panel.static",
     "prometheus",
     "readyz",
+    "second_factor.code",  # the second half of a login
 }
 
 

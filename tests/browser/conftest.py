@@ -9,6 +9,7 @@ from selenium import webdriver
 
 from tests.browser.chromium import NotInstalled, started
 from tests.browser.person import Person
+from tests.helpers.authenticator import KEY
 from tests.helpers.cluster import Node
 
 PASSWORD = "a browser's password"
@@ -17,7 +18,8 @@ PASSWORD = "a browser's password"
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     folder = tmp_path_factory.mktemp("browser")
-    alone = Node(folder, {"GOCRON_DB_ENGINE": "sqlite"}, "node1", GOCRON_ADMIN_PASSWORD=PASSWORD)
+    environment = {"GOCRON_DB_ENGINE": "sqlite", "GOCRON_SECRET_KEY": KEY}
+    alone = Node(folder, environment, "node1", GOCRON_ADMIN_PASSWORD=PASSWORD)
     try:
         yield alone.start()
     finally:

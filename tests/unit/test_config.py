@@ -99,7 +99,8 @@ def test_an_empty_password_is_an_empty_password(home):
 
 
 @pytest.mark.parametrize(
-    "variable", ["GOCRON_AUTH_SECRET", "GOCRON_ADMIN_PASSWORD", "GOCRON_METRICS_TOKEN"]
+    "variable",
+    ["GOCRON_AUTH_SECRET", "GOCRON_ADMIN_PASSWORD", "GOCRON_METRICS_TOKEN", "GOCRON_SECRET_KEY"],
 )
 def test_an_empty_secret_is_refused_because_it_was_meant_to_be_one(home, variable):
     assert f"{variable} = (empty) (environment): must be" in _refusal(home, **{variable: ""})
@@ -195,6 +196,7 @@ def test_no_setting_takes_what_cannot_be_meant(home, name):
         "db.password",
         "db.database",
         "auth_secret",
+        "secret_key",
         "admin_password",
         "metrics_token",
     ):
@@ -208,7 +210,11 @@ def test_no_setting_takes_what_cannot_be_meant(home, name):
 
 @pytest.mark.parametrize(
     ("variable", "words"),
-    [("GOCRON_AUTH_SECRET", "at least 32"), ("GOCRON_ADMIN_PASSWORD", "at least 8 characters")],
+    [
+        ("GOCRON_AUTH_SECRET", "at least 32"),
+        ("GOCRON_SECRET_KEY", "at least 32"),
+        ("GOCRON_ADMIN_PASSWORD", "at least 8 characters"),
+    ],
 )
 def test_a_short_secret_is_refused_without_showing_it(home, variable, words):
     refusal = _refusal(home, **{variable: "xyzzy"})
@@ -283,7 +289,7 @@ def test_what_kubernetes_sets_for_services_called_gocron_is_no_setting(home):
 
 def test_what_tasks_and_commands_are_given_is_no_setting(home):
     load({"GOCRON_HOME": str(home), "GOCRON_TASK_ID": "7", "GOCRON_NODE": "a", "GOCRON_TERM": "1",
-          "GOCRON_USER_PASSWORD": "x", "GOCRON_SECRET_KEY": "y"})  # fmt: skip
+          "GOCRON_USER_PASSWORD": "x"})  # fmt: skip
 
 
 def test_a_server_needs_user_and_database(home):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from gocron.core.access import Role, Scope
 from gocron.db import logins, sessions
-from gocron.db.logins import Refused
+from gocron.db.logins import CodeNeeded, Refused
 from gocron.db.sessions import Kind
 from gocron.web.api.callers import ACCESS_LASTS, access_token, actor_of, client
 from gocron.web.api.operations import Answer, Call, Need, api
@@ -22,6 +22,10 @@ class Credentials(Received):
 
     username: Annotated[str, Field(min_length=1, max_length=64)]
     password: Annotated[str, Field(min_length=1, max_length=1024)]
+    code: Annotated[
+        str,
+        Field(max_length=64, description="of the second factor, if the user has set one up"),
+    ] = ""
 
 
 class RefreshToken(Received):
@@ -64,11 +68,16 @@ def login(call: Call) -> Answer:
     """Log in with name and password.
 
     The answer is the same for unknown names, wrong passwords, and accounts that are disabled or
-    locked.
+    locked. With the right password, and without the code of a second factor that was set up, it
+    says that one is needed.
     """
     given: Credentials = call.body
     database, who = call.context.database, client()
-    outcome = logins.log_in(database, given.username, given.password, who.address)
+    outcome = logins.log_in(
+        database, call.context.seal, given.username, given.password, who.address, given.code
+    )
+    if isinstance(outcome, CodeNeeded):
+        raise _refusal(Refused("a code of the second factor is needed: send it as `code`"))
     if isinstance(outcome, Refused):
         raise _refusal(outcome)
     begun = sessions.begin(database, outcome.id, Kind.API, who)
