@@ -59,35 +59,42 @@ class PlainNode(Node):
             )
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Node]:
-    started = PlainNode(tmp_path, {"GOCRON_DB_ENGINE": "sqlite"}, "only", **SECRETS)
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    folder = tmp_path_factory.mktemp("plain")
+    started = PlainNode(folder, {"GOCRON_DB_ENGINE": "sqlite"}, "only", **SECRETS)
     try:
         yield started.start()
     finally:
         started.end()
 
 
-def output_of(node: Node, command: str) -> list[str]:
-    """What a task writes in its first run, by line."""
-    add_task(node.environment, "look", command=command)
+def first_run(node: Node, name: str, **fields: str) -> tuple[str, str]:
+    """The reason and the output of the first run of a new task."""
+    task = add_task(node.environment, name, spec="@reboot", **fields)
+    node.run("task", "run", name)
 
-    def ended() -> str | None:
+    def ended() -> tuple[str, str] | None:
         with database_of(node.environment) as database, database.read() as connection:
-            query = (
-                "SELECT o.content FROM run_output o JOIN run r ON r.id = o.run_id "
-                "WHERE r.state IN ('success', 'failed') ORDER BY o.run_id, o.seq"
+            query = text(
+                "SELECT id, reason FROM run WHERE task_id = :task "
+                "AND state IN ('success', 'failed') ORDER BY id"
             )
-            return "".join(connection.execute(text(query)).scalars()) or None
+            run = connection.execute(query, {"task": task}).first()
+            if run is None:
+                return None
+            query = text("SELECT content FROM run_output WHERE run_id = :run ORDER BY seq")
+            return run.reason, "".join(connection.execute(query, {"run": run.id}).scalars())
 
-    return wait_for(ended, "the command has ended").splitlines()
+    return wait_for(ended, f"{name} has ended")
 
 
 def test_a_command_gets_no_secret_of_the_node_and_cannot_take_one(node: Node) -> None:
     children = node.children()
     assert {"runner", "scheduler", "web"} <= children.keys()
     pids = " ".join(str(pid) for pid in (node.pid, *children.values()))
-    lines = output_of(node, LOOK.replace("PIDS", pids))
+    _reason, output = first_run(node, "look", command=LOOK.replace("PIDS", pids))
+    lines = output.splitlines()
     assert "done" in lines
     assert [line for line in lines if "s3cret" in line] == []
 
@@ -106,3 +113,10 @@ def test_a_command_gets_no_secret_of_the_node_and_cannot_take_one(node: Node) ->
     # Its own child it can look into: so it is not the look that is at fault.
     opened = {line for line in lines if line.startswith("opened ")}
     assert opened == {f"opened own {file}" for file in ("environ", "mem", "maps", "fd/0")}
+
+
+def test_a_node_does_not_let_a_task_ask_for_the_credentials_of_its_machine(node: Node) -> None:
+    url = "http://169.254.169.254/latest/meta-data/"
+    reason, _output = first_run(node, "ask", protocol="http", command=url)
+    assert reason.startswith("169.254.169.254 is not called: it is in 169.254.0.0/16")
+    assert "GOCRON_HTTP_DENY_NETWORKS" in reason

@@ -173,9 +173,7 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(
-    certificate: Path | None = None, host: str = "127.0.0.1"
-) -> Iterator[Server]:
+def serving(certificate: Path | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
     """A running server; with TLS if it is given a file with certificate and key."""
     server = Server(host)
     if certificate is not None:
