@@ -160,7 +160,7 @@ def filled(engine: str, tasks: int, runs: int) -> Iterator[tuple[Panel, Mapping[
     with (
         tempfile.TemporaryDirectory(prefix="gocron-panel-") as home,
         SERVERS[engine]() as server,
-        installed(server.environment(server.create_database()), Path(home)) as panel,
+        installed(environment := server.environment(server.create_database()), Path(home)) as panel,
     ):
         limit_waits(60)
         fill_tasks(panel.database, tasks)
@@ -169,6 +169,7 @@ def filled(engine: str, tasks: int, runs: int) -> Iterator[tuple[Panel, Mapping[
         yield (
             panel,
             {
+                "environment": environment,
                 "tasks": tasks,
                 "node": panel.context.identity.id,
                 "busy": 7,

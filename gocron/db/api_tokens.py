@@ -11,7 +11,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, literal_column, select, update
 from sqlalchemy.exc import IntegrityError
 
 from gocron.allowed import found
@@ -21,6 +21,7 @@ from gocron.db.audit import Actor
 from gocron.db.dialects import storable
 from gocron.db.engine import Database
 from gocron.db.models import ApiToken, User
+from gocron.db.types import UtcDateTime
 from gocron.db.users import ACCOUNT, Account, account_of
 from gocron.errors import Conflict, InvalidTask, NotFound
 from gocron.sayings import say
@@ -143,20 +144,20 @@ def _checked(wanted: Wanted) -> str:
 
 def look(database: Database, token: str, address: str) -> Shown | None:
     """Who shows ``token``; None if it is unknown or expired, or its user may not log in."""
+    now = literal_column(database.dialect.clock, UtcDateTime())
     with database.read() as connection:
         row = connection.execute(
             select(ApiToken.id.label("token_id"), ApiToken.scope, ApiToken.tag.label("only_tag"))
-            .add_columns(ApiToken.expires_at, ApiToken.last_used_at, *ACCOUNT)
+            .add_columns(ApiToken.expires_at, ApiToken.last_used_at, now.label("now"), *ACCOUNT)
             .join(User, User.id == ApiToken.user_id)
             .where(ApiToken.token_hash == _hashed(token), User.enabled)
         ).one_or_none()
-        if row is None:
-            return None
-        now = database.dialect.now(connection)
-    account = account_of(row)
-    if account is None or (row.expires_at is not None and row.expires_at <= now):
+    if row is None:
         return None
-    if row.last_used_at is None or now - row.last_used_at >= SEEN_EVERY:
+    account = account_of(row)
+    if account is None or (row.expires_at is not None and row.expires_at <= row.now):
+        return None
+    if row.last_used_at is None or row.now - row.last_used_at >= SEEN_EVERY:
         _note_use(database, row.token_id, address)
     return Shown(row.token_id, account, Scope(row.scope), row.only_tag)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, Row, text
 
 from gocron.core.firing import PlannedRun
 from gocron.core.schedule import timetable_of
@@ -39,7 +39,7 @@ def queue_election_runs(
             task
             for task in connection.execute(
                 # Tasks without a next slot: an index leads to those few.
-                select(*task_rows.COLUMNS).where(
+                task_rows.ALL.where(
                     Task.enabled,
                     Task.next_fire_at.is_(None),
                     Task.spec != "",

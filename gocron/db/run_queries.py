@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import Connection, Row, Select, select, text, update
@@ -141,7 +142,9 @@ def _facts(row: Row[Any]) -> RunFacts:
     return RunFacts(**values | {"state": RunState(row.state)})
 
 
+@cache
 def _select() -> Select[Any]:
+    """Made once: that takes as long as reading a row by it."""
     statement: Any = select(*_COLUMNS)
     return cast("Select[Any]", statement.outerjoin(Node, Node.id == Run.owner_id))
 

@@ -85,7 +85,7 @@ def _run(together: Database, task_id: int, name: str, actor: Actor) -> int:
 
 def _set_tag(together: Database, task_id: int, tag: str, actor: Actor) -> int:
     with together.read() as connection:
-        row = connection.execute(select(*task_rows.COLUMNS).where(Task.id == task_id)).one_or_none()
+        row = connection.execute(task_rows.ALL.where(Task.id == task_id)).one_or_none()
     if row is None or row.tag == tag.strip():
         return 0
     values = {name: getattr(row, name) for name in FIELDS} | {"tag": tag}

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 
 from gocron.core.definition import Refused, TaskDefinition
 from gocron.core.parameters import Parameter, check
@@ -142,7 +142,7 @@ def _create(together: Database, new: Sequence[NewTask], actor: Actor) -> None:
 def _rows(database: Database, definitions: Sequence[TaskDefinition]) -> Iterator[Row[Any]]:
     names = [definition.name for definition in definitions]
     for start in range(0, len(names), PAGE):
-        wanted = select(*task_rows.COLUMNS).where(Task.name.in_(names[start : start + PAGE]))
+        wanted = task_rows.ALL.where(Task.name.in_(names[start : start + PAGE]))
         with database.read() as connection:
             yield from connection.execute(wanted).all()
 

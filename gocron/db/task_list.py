@@ -202,8 +202,7 @@ def each(database: Database, wanted: TaskFilter) -> Iterator[Row[Any]]:
     while True:
         with database.read() as connection:
             found = connection.execute(
-                select(*task_rows.COLUMNS)
-                .where(*conditions(connection, database, wanted), Task.id > last)
+                task_rows.ALL.where(*conditions(connection, database, wanted), Task.id > last)
                 .order_by(Task.id)
                 .limit(PAGE)
             ).all()

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, or_, select, true
+from sqlalchemy import ColumnElement, Row, and_, or_, true
 
 from gocron.db import task_list, task_rows
 from gocron.db.engine import Database
@@ -61,8 +61,7 @@ def page(
         for conditions, order in _parts(sort, after):
             if len(rows) <= limit:
                 rows += connection.execute(
-                    select(*task_rows.COLUMNS)
-                    .where(*base, *conditions)
+                    task_rows.ALL.where(*base, *conditions)
                     .order_by(*order)
                     .limit(limit + 1 - len(rows))
                 ).all()

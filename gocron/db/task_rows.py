@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text, update
+from sqlalchemy import Connection, Row, Select, select, text, update
 
 from gocron.core.definition import TaskDefinition
 from gocron.core.firing import DueTask, missed_only
@@ -28,11 +28,13 @@ COLUMNS = [
 ]
 
 
+ALL: Select[Any] = select(*COLUMNS)
+"""Made once: that takes as long as reading a row by it."""
+
+
 def lock(connection: Connection, task_id: int) -> Row[Any] | None:
     """The task's row, locked to the end of the transaction; None if there is none."""
-    return connection.execute(
-        select(*COLUMNS).where(Task.id == task_id).with_for_update()
-    ).one_or_none()
+    return connection.execute(ALL.where(Task.id == task_id).with_for_update()).one_or_none()
 
 
 def columns_of(

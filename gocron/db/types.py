@@ -59,12 +59,12 @@ class JsonOr(TypeDecorator[Any]):
     """JSON; NULL, which an older version writes, means ``default()``."""
 
     impl = JSON(none_as_null=True)
-    cache_ok = False
+    cache_ok = True  # without it every statement with such a column is compiled anew
 
     def __init__(self, default: Callable[[], Any]) -> None:
         super().__init__()
-        self._default = default
+        self.default = default  # by this name it is a part of the key of that cache
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Never None."""
-        return self._default() if value is None else value
+        return self.default() if value is None else value

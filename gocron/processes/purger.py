@@ -4,6 +4,7 @@ batch. It has a thread and a connection of its own, and nobody waits for it.
 ::
 
     every LOOK_S: leading? -> read the rules -> changed, or EVERY_S over? -> a round
+               and each time: what has expired (sessions, limits of logins, answered requests)
     a round: old runs -> surplus runs of each task -> audit log -> history of leadership
 """
 
@@ -20,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gocron.board import Board
 from gocron.clock import boottime
 from gocron.core.identity import Identity
-from gocron.db import purge, retention
+from gocron.db import login_limits, purge, retention, run_requests, sessions
 from gocron.db.engine import Database
 from gocron.db.purge import Step
 from gocron.db.retention import Retention
@@ -34,6 +35,9 @@ PAUSE_S = 0.25
 """Between two batches: whatever else the database does comes first."""
 
 TASKS_AT_ONCE = 200
+
+EXPIRED = (sessions.purge, login_limits.purge, run_requests.purge)
+"""What is thrown away whatever the settings say: it means nothing any more."""
 
 TROUBLE = (SQLAlchemyError, OSError)
 
@@ -82,6 +86,8 @@ class Purger:
         if due and rules != Retention():
             await self._round(rules)
         if due:
+            for throw_away in EXPIRED:
+                await self._threads.purge(partial(throw_away, self._database))
             self._done, self._done_at = rules, boottime()
 
     async def _round(self, rules: Retention) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 from flask import Response, request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
@@ -215,10 +216,9 @@ def _written(answer: Answer | Response) -> Response:
     if isinstance(answer, Response):
         return answer
     body = answer.body
-    if isinstance(body, BaseModel):
-        response = Response(
-            body.model_dump_json(warnings=False), answer.status, content_type="application/json"
-        )
+    if isinstance(body, BaseModel | dict):
+        text = to_json(body) if isinstance(body, dict) else body.model_dump_json(warnings=False)
+        response = Response(text, answer.status, content_type="application/json")
     else:
         kind = "text/plain; charset=utf-8" if body is not None else None
         response = Response(body, answer.status, content_type=kind)

@@ -22,7 +22,7 @@ from gocron.web.api.problems import Problem
 def task_of(call: Call, task_id: int) -> Row[Any]:
     """The row of a task that the caller may see. Raises ``NotFound``."""
     with call.context.database.read() as connection:
-        row = connection.execute(select(*task_rows.COLUMNS).where(Task.id == task_id)).one_or_none()
+        row = connection.execute(task_rows.ALL.where(Task.id == task_id)).one_or_none()
     if row is None or not call.caller.access.sees(row.tag):
         raise NotFound(f"there is no task {task_id}")
     return row

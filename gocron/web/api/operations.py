@@ -64,9 +64,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """``body`` is a model of the operation's answers, or None (204), or text."""
+    """``body`` is a model of the operation's answers, or None (204), or text; or, where there may
+    be very many of something, what the model would be written as."""
 
-    body: BaseModel | str | None = None
+    body: BaseModel | dict[str, Any] | str | None = None
     status: HTTPStatus = HTTPStatus.OK
     headers: Mapping[str, str] = field(default_factory=dict)
 

@@ -107,7 +107,7 @@ def list_runs(call: Call) -> Answer:
     before = None if place is None else place[0]
     found = run_queries.page(call.context.database, wanted, query.limit, before)
     following = None if found.older is None else cursor_of(found.older)
-    return Answer(RunPage(items=[run_sent(run) for run in found.runs], next=following))
+    return Answer({"items": [_fields(run) for run in found.runs], "next": following})
 
 
 @api.operation("GET", with_id("/runs/{run_id}"), Need.READ, answers={HTTPStatus.OK: Run})
@@ -175,9 +175,14 @@ def rerun(call: Call) -> Answer:
 
 def run_sent(run: RunFacts) -> Run:
     """For the client."""
-    facts = {name: getattr(run, name) for name in Run.model_fields if hasattr(run, name)}
-    return Run.model_construct(
-        **facts,
-        duration_s=None if run.duration is None else run.duration.total_seconds(),
-        lateness_s=None if run.lateness is None else run.lateness.total_seconds(),
-    )
+    return Run.model_construct(**_fields(run))
+
+
+STORED = tuple(name for name in Run.model_fields if not name.endswith("_s"))
+
+
+def _fields(run: RunFacts) -> dict[str, Any]:
+    fields = {name: getattr(run, name) for name in STORED}
+    fields["duration_s"] = None if run.duration is None else run.duration.total_seconds()
+    fields["lateness_s"] = None if run.lateness is None else run.lateness.total_seconds()
+    return fields
