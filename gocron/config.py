@@ -52,6 +52,25 @@ Host = Annotated[
     Allowed("a name or an address"),
 ]
 
+Networks = Annotated[
+    tuple[str, ...],
+    Allowed("addresses and networks with commas between them, as in 10.0.0.0/8, 192.168.1.5"),
+]
+
+METADATA = (
+    "169.254.0.0/16",
+    "fe80::/10",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.192",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+)
+"""Link-local networks, and where clouds tell a machine its credentials (AWS, Alibaba, Azure,
+Oracle, Google): nothing that a task is meant to call."""
+
+LISTS = frozenset({"allow_ips", "http_allow_networks", "http_deny_networks"})
+
 DEFAULT_PORTS = {"postgres": 5432, "mysql": 3306, "sqlite": 1}
 
 DEFAULT_HOME = ".gocron"
@@ -92,10 +111,7 @@ class Settings(BaseModel):
     web_host: Host = "0.0.0.0"  # noqa: S104 -- a panel that only its own host can reach is no panel
     web_port: Port = 5920
     web_threads: Annotated[int, Field(ge=1, le=256)] = 8
-    allow_ips: Annotated[
-        tuple[str, ...],
-        Allowed("addresses and networks with commas between them, as in 10.0.0.0/8, 192.168.1.5"),
-    ] = ()
+    allow_ips: Networks = ()
     app_name: Annotated[
         str,
         Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$"),
@@ -146,6 +162,9 @@ class Settings(BaseModel):
     ] = 1024**2
     allow_root: bool = False
 
+    http_allow_networks: Networks = ()
+    http_deny_networks: Networks = METADATA
+
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -161,7 +180,7 @@ class Settings(BaseModel):
         str, Field(max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$"), Allowed("an e-mail address")
     ] = ""
 
-    @field_validator("allow_ips")
+    @field_validator(*sorted(LISTS))
     @classmethod
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
@@ -269,7 +288,7 @@ def build(home: Path, given: Raw, mistakes: Mistakes | None = None) -> Settings:
         if group == "db":
             database[key] = setting.text
         else:
-            values[name] = _split(setting.text) if name == "allow_ips" else setting.text
+            values[name] = _split(setting.text) if name in LISTS else setting.text
     database.setdefault("port", DEFAULT_PORTS.get(str(database.get("engine", "sqlite")), 1))
     values["db"] = database
     values.setdefault("node_name", _default_node_name(str(values.get("web_port", ""))))

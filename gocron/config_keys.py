@@ -41,6 +41,8 @@ KEYS: Mapping[str, tuple[str, str]] = {
     "drain_s": ("drain.timeout", "GOCRON_DRAIN_TIMEOUT"),
     "output_limit": ("output.limit", "GOCRON_OUTPUT_LIMIT"),
     "allow_root": ("allow_root", "GOCRON_ALLOW_ROOT"),
+    "http_allow_networks": ("http.allow_networks", "GOCRON_HTTP_ALLOW_NETWORKS"),
+    "http_deny_networks": ("http.deny_networks", "GOCRON_HTTP_DENY_NETWORKS"),
     "log_format": ("log.format", "GOCRON_LOG_FORMAT"),
     "log_level": ("log.level", "GOCRON_LOG_LEVEL"),
     "admin_username": ("admin.username", "GOCRON_ADMIN_USERNAME"),

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from collections import deque
 from functools import partial
+from typing import Any, Protocol
 
 import certifi
 import pycurl
@@ -20,6 +22,7 @@ from gocron.core.definition import parse_statuses
 from gocron.core.states import RunState
 from gocron.execution.base import Done, Handle, Job, Outcome, OutputSink
 from gocron.execution.environment import facts
+from gocron.execution.guard import Guard
 from gocron.sayings import inside, said, say
 
 DEFAULT_TIMEOUT_S = 300
@@ -45,6 +48,22 @@ OBEY_STATUS = 2
 SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
+class SocketAddress(Protocol):
+    """What libcurl wants to connect to (pycurl's ``CurlSockAddr``)."""
+
+    family: int
+    socktype: int
+    protocol: int
+    addr: tuple[Any, ...]
+
+
+class Lent(socket.socket):
+    """A socket of which libcurl makes a duplicate for itself at once: ours just closes."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def certificates() -> str:
     """The host's certificates if it has any (it may know a company's own), else certifi's."""
     return SYSTEM_CERTIFICATES if os.path.exists(SYSTEM_CERTIFICATES) else certifi.where()
@@ -53,7 +72,8 @@ def certificates() -> str:
 class HttpExecutor:
     """Makes calls on the running event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
         self._loop = asyncio.get_running_loop()
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._watch)
@@ -163,6 +183,7 @@ class Call:
         self._executor = executor
         self._job = job
         self._output = output
+        self._refusal = ""
         self._size = 0
         self._window = bytearray()
         self._statuses: tuple[tuple[int, int], ...] = ()
@@ -186,7 +207,8 @@ class Call:
         curl.setopt(pycurl.CAINFO, certificate_file)
         curl.setopt(pycurl.SSL_VERIFYPEER, int(job.http_verify_tls))
         curl.setopt(pycurl.SSL_VERIFYHOST, 2 if job.http_verify_tls else 0)
-        curl.setopt(pycurl.PROXY, "")
+        curl.setopt(pycurl.PROXY, "")  # one from the environment would not be asked by the guard
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         curl.setopt(pycurl.ACCEPT_ENCODING, "")
         curl.setopt(pycurl.WRITEFUNCTION, self._write)
         self._set_method()
@@ -233,6 +255,17 @@ class Call:
             "X-Gocron-Scheduled-At": known["GOCRON_SCHEDULED_AT"],
             "X-Gocron-Attempt": known["GOCRON_ATTEMPT"],
         }
+
+    def _open_socket(self, _purpose: int, where: SocketAddress) -> socket.socket | int:
+        """Called for every address that a name resolves to and after every redirect. A connection
+        that is used again passed here when it was made, under the same settings."""
+        if refusal := self._executor.guard.refusal(where.addr[0]):
+            self._refusal = refusal
+            return int(pycurl.SOCKET_BAD)
+        try:
+            return Lent(where.family, where.socktype, where.protocol)
+        except OSError:  # no descriptor is left, or no such family here
+            return int(pycurl.SOCKET_BAD)
 
     def _write(self, piece: bytes) -> int:
         self._size += len(piece)
@@ -298,6 +331,8 @@ class Call:
                 RunState.FAILED,
                 say("the answer is larger than %(body_limit)s bytes", body_limit=BODY_LIMIT),
             )
+        if code == pycurl.E_COULDNT_CONNECT and self._refusal:
+            return Outcome(RunState.FAILED, self._refusal)
         words = FAILURES.get(code, say("the call failed (libcurl's error %(code)s)", code=code))
         return Outcome(RunState.FAILED, inside([words], message) if message else words)
 

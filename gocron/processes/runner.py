@@ -32,6 +32,7 @@ from gocron.core.protocol import Ready, Unable
 from gocron.core.states import RunState
 from gocron.db import nodes
 from gocron.db.engine import Database, describe
+from gocron.execution.guard import Guard
 from gocron.execution.registry import executors
 from gocron.metrics import DATABASE_ERRORS
 from gocron.processes.active import Active
@@ -87,7 +88,11 @@ class Runner:
         spool = Spool(node_folder(settings.home, self._me.name))
         self._recorder = Recorder(self._database, self._me.id, spool)
         self._active = Active(
-            executors(os.environ, settings.allow_root),
+            executors(
+                os.environ,
+                settings.allow_root,
+                Guard(settings.http_allow_networks, settings.http_deny_networks),
+            ),
             self._recorder,
             clock,
             self._me.name,

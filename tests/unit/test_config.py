@@ -156,6 +156,8 @@ def test_secrets_do_not_appear_when_settings_are_printed(home, name):
         ("GOCRON_ALLOW_IPS", "10.0.0.0/33", "'10.0.0.0/33' is no address and no network"),
         ("GOCRON_ALLOW_IPS", "::1, localhost", "'localhost' is no address"),
         ("GOCRON_ALLOW_IPS", "10.1.2.3/8", "did you mean 10.0.0.0/8?"),
+        ("GOCRON_HTTP_ALLOW_NETWORKS", "internal", "'internal' is no address and no network"),
+        ("GOCRON_HTTP_DENY_NETWORKS", "10.1.2.3/8", "did you mean 10.0.0.0/8?"),
         ("GOCRON_APP_NAME", "x" * 65, "1 to 64 characters"),
         ("GOCRON_APP_NAME", "a\nb", "on one line"),
         ("GOCRON_TRUSTED_PROXIES", "11", "a whole number from 0 to 10"),

@@ -44,7 +44,7 @@ def _default(field: FieldInfo) -> str:
         value = value.get_secret_value()
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(value)
     return f"{value:g}" if isinstance(value, float) else str(value or (0 if value == 0 else ""))
 

@@ -87,6 +87,9 @@ class Handler(BaseHTTPRequestHandler):
     def on_goto(self, argument: str) -> None:
         self.send(int(argument), b"moved", Location="/echo")
 
+    def on_to(self, _argument: str) -> None:
+        self.send(302, b"moved", Location=self.path.partition("?")[2])
+
     def on_loop(self, _argument: str) -> None:
         self.send(302, b"moved", Location="/loop")
 
@@ -154,8 +157,8 @@ class Server(ThreadingHTTPServer):
     block_on_close = True
     request_queue_size = 512
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, host: str) -> None:
+        super().__init__((host, 0), Handler)
         self.requests: list[tuple[str, str]] = []
         self.connections = 0
         self.over = threading.Event()
@@ -170,9 +173,9 @@ class Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(certificate: Path | None = None) -> Iterator[Server]:
+def serving(certificate: Path | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
     """A running server; with TLS if it is given a file with certificate and key."""
-    server = Server()
+    server = Server(host)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)

@@ -18,6 +18,7 @@ import pytest
 from gocron.core.states import RunState
 from gocron.execution import http
 from gocron.execution.base import Outcome
+from gocron.execution.guard import Guard
 from gocron.execution.http import BODY_LIMIT, KEPT_CONNECTIONS, HttpExecutor
 from tests.unit.execution.carrying_out import Carried, carry_out, descriptors, job
 from tests.unit.execution.http_server import Server, make_certificate, serving
@@ -48,7 +49,7 @@ def url(web: Server) -> str:
 
 def in_loop(work: Callable[[HttpExecutor], Awaitable[None]]) -> None:
     async def main() -> None:
-        executor = HttpExecutor()
+        executor = HttpExecutor(Guard())
         try:
             await work(executor)
         finally:
@@ -458,7 +459,7 @@ def test_stopping_a_call_that_has_ended_does_not_hit_the_next_one(url):
 
 def test_closing_the_executor_hangs_up(url):
     async def work() -> None:
-        executor = HttpExecutor()
+        executor = HttpExecutor(Guard())
         Carried(executor, job(f"{url}/silence"))
         Carried(executor, job(f"{url}/drip"))
         await asyncio.sleep(0.1)
@@ -480,7 +481,7 @@ def test_two_hundred_calls_go_on_at_once_and_leave_nothing_open():
 
         async def work() -> None:
             before = ours(server)
-            executor = HttpExecutor()
+            executor = HttpExecutor(Guard())
             all_of_them = [Carried(executor, job(f"{address}/together/200")) for _ in range(200)]
             for carried in all_of_them:
                 assert (await carried.end(30)).state is RunState.SUCCESS
