@@ -24,7 +24,7 @@ class Api:
         self.panel = panel
         self.token = token
         self.client = panel.app.test_client()
-        self.document: dict[str, Any] = self.client.get(f"{PREFIX}/openapi.json").json
+        self.document: Any = self.client.get(f"{PREFIX}/openapi.json").json
 
     def ask(
         self,
@@ -35,8 +35,9 @@ class Api:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         **query: object,
-    ) -> TestResponse:
-        """The answer, which must have this status and the shape that the document promises."""
+    ) -> Any:
+        """The answer (of Werkzeug), which must have this status and the shape that the document
+        promises."""
         sent = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         given: dict[str, Any] = {} if body is None else {"json": body}
         answer = self.client.open(
@@ -56,7 +57,7 @@ class Api:
 
     def problem(self, method: str, path: str, body: object = None, **options: Any) -> Any:
         """What was wrong; 422 unless another ``status`` is wanted."""
-        found = self.ask(method, path, body, **{"status": 422, **options})
+        found = self.ask(method, path, body, **({"status": 422} | options))
         assert found.mimetype == "application/problem+json"
         return found.json
 

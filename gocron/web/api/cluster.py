@@ -81,11 +81,11 @@ def show_cluster(call: Call) -> Answer:
     return Answer(
         Cluster(
             now=found.now,
-            leader=leader and leader.node_name,
+            leader=None if leader is None else leader.node_name,
             term=found.term,
             renewed_at=None if age is None else found.now - timedelta(seconds=age),
             lease_age_s=age,
-            expires_at=leader and leader.expires_at,
+            expires_at=None if leader is None else leader.expires_at,
             nodes=[Node(**asdict(member)) for member in found.members],
         )
     )
