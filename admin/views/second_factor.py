@@ -149,7 +149,7 @@ def off() -> Answer:
 @second_factor.post(f"/users/<int(max={LARGEST_ID}):user_id>/second-factor/reset")
 def reset(user_id: int) -> Answer:
     """For somebody who has lost it."""
-    if not auth.is_allowed():
+    if not auth.is_allowed(Need.ADMINISTER):
         return auth.refuse()
     try:
         name = factors.reset(auth.context().database, user_id, auth.actor())
