@@ -47,8 +47,10 @@ def scopes_for(role: Role) -> list[tuple[str, str]]:
 
 def typed() -> TokenForm:
     """What was sent."""
-    given = {name: request.form.get(name, "").strip() for name in ("scope", "tag", "days")}
-    return TokenForm(name=request.form.get("token_name", "").strip(), **given)
+    name, scope, tag, days = (
+        request.form.get(field, "").strip() for field in ("token_name", "scope", "tag", "days")
+    )
+    return TokenForm(name, scope, tag, days)
 
 
 def create(form: TokenForm, user_id: int) -> Made | None:
