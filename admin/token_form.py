@@ -50,7 +50,7 @@ def typed() -> TokenForm:
     name, scope, tag, days = (
         request.form.get(field, "").strip() for field in ("token_name", "scope", "tag", "days")
     )
-    return TokenForm(name=name, scope=scope, tag=tag, days=days)
+    return TokenForm(name, scope, tag, days)
 
 
 def create(form: TokenForm, user_id: int) -> Made | None:

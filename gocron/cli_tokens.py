@@ -25,8 +25,8 @@ def token() -> None:
 @click.argument("name")
 @click.option(
     "--scope",
-    type=click.Choice([*Scope]),
-    default=Scope.READ,
+    type=click.Choice([scope.value for scope in Scope]),
+    default=Scope.READ.value,
     show_default=True,
     help="How far it goes; each includes those before it, and none goes further than the user.",
 )

@@ -51,8 +51,8 @@ def takes_tags(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("name")
 @click.option(
     "--role",
-    type=click.Choice([*Role]),
-    default=Role.ADMIN,
+    type=click.Choice([role.value for role in Role]),
+    default=Role.ADMIN.value,
     show_default=True,
     help="What the user may do.",
 )
@@ -73,7 +73,7 @@ def create(
 
 @user.command()
 @click.argument("name")
-@click.argument("new_role", metavar="ROLE", type=click.Choice([*Role]))
+@click.argument("new_role", metavar="ROLE", type=click.Choice([role.value for role in Role]))
 @takes_tags
 @with_database
 def role(database: Database, name: str, new_role: str, tags: Sequence[str]) -> None:

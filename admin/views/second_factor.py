@@ -15,6 +15,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from admin import auth, second_step
+from admin.rights import Need
 from admin.spoken import sentence
 from admin.views.base import LARGEST_ID
 from gocron.core import one_time_codes

@@ -88,6 +88,42 @@ def test_a_bad_password_or_name_is_refused(gocron):
     assert json.loads(gocron.must("user", "list", "--json")) == []
 
 
+def test_a_user_is_given_a_role_with_tags(gocron):
+    password = {"GOCRON_USER_PASSWORD": "correct horse"}
+    gocron.must("user", "create", "ada", **password)
+    gocron.must("user", "create", "bob", "--role", "operator", "--tag", "web", **password)
+    assert _roles(gocron) == {"ada": ("admin", []), "bob": ("operator", ["web"])}
+    gocron.must("user", "role", "bob", "operator", "--tag", "db", "--tag", "web")
+    assert _roles(gocron)["bob"] == ("operator", ["db", "web"])
+    gocron.must("user", "role", "bob", "viewer")
+    assert _roles(gocron)["bob"] == ("viewer", [])
+    assert_refused(gocron("user", "role", "ada", "viewer"), "last administrator")
+    assert_refused(gocron("user", "role", "eve", "viewer"), "no user 'eve'")
+
+
+def _roles(gocron: Gocron) -> dict[str, tuple[str, list[str]]]:
+    found = json.loads(gocron.must("user", "list", "--json"))
+    return {user["username"]: (user["role"], user["tags"]) for user in found}
+
+
+def test_a_token_is_printed_once_listed_and_revoked(gocron):
+    gocron.must("user", "create", "ada", GOCRON_USER_PASSWORD="correct horse")
+    options = ("--scope", "run", "--tag", "web", "--days", "30")
+    token = gocron.must("token", "create", "ada", "ci", *options).strip()
+    assert re.fullmatch(r"gct_[\w-]{43}", token)
+    listed = gocron.must("token", "list", "--json")
+    (facts,) = json.loads(listed)
+    assert (facts["username"], facts["scope"], facts["tag"]) == ("ada", "run", "web")
+    assert token not in listed
+    assert token[:10] in gocron.must("token", "list")
+    assert_refused(gocron("token", "create", "ada", "ci"), "already a token 'ci'")
+    assert_refused(gocron("token", "create", "eve", "ci"), "no user 'eve'")
+    assert_refused(gocron("token", "create", "ada", "x", "--days", "0"), "days")
+    gocron.must("token", "revoke", str(facts["id"]))
+    assert json.loads(gocron.must("token", "list", "--json")) == []
+    assert_refused(gocron("token", "revoke", str(facts["id"])), "there is no token")
+
+
 def _at_a_terminal(gocron: Gocron, arguments: list[str], typed: list[str]) -> tuple[int, str]:
     """Exit code and screen of a command that asks for each of ``typed``."""
     ours, theirs = pty.openpty()

@@ -332,9 +332,7 @@ def test_an_administrator_gives_roles_and_ends_sessions_and_tokens(house):
     admin, viewer = house.person("admin"), house.person("viewer")
     by_name = {user.username: user.id for user in rows(house.database, User)}
     user = f"/users/{by_name['viewer']}"
-    made = api_tokens.create(
-        house.database, by_name["viewer"], Wanted("ci", Scope.READ, 1), TESTER
-    )
+    made = api_tokens.create(house.database, by_name["viewer"], Wanted("ci", Scope.READ, 1), TESTER)
     saved = admin.post(f"{user}/role", {"role": "operator", "tags": "web, data"})
     assert saved.status_code == 302
     assert "operator" in words_of(admin.get("/users/").text)

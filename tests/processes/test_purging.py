@@ -10,13 +10,13 @@ from sqlalchemy import func, insert, select
 
 from gocron.db import retention
 from gocron.db.audit import Actor
-from gocron.db.models import Run, RunOutput
+from gocron.db.models import LoginAttempts, Run, RunOutput
 from gocron.db.retention import Retention
 from tests.helpers import ledger
 from tests.helpers.cluster import cluster_of, wait_for
 from tests.helpers.observed import Observed
 from tests.helpers.product import database_of
-from tests.helpers.rows import insert_runs, now_of
+from tests.helpers.rows import insert_runs, now_of, rows
 
 MANY = 20_000
 
@@ -46,6 +46,9 @@ def test_twenty_thousand_old_runs_go_without_a_slot_being_late(
                 insert(RunOutput),
                 [{"run_id": run_id, "seq": 0, "content": "x" * 500} for run_id in ids],
             )
+            connection.execute(
+                insert(LoginAttempts).values(address="192.0.2.1", failures=1, began_at=long_ago)
+            )
         observed = Observed(tmp_path, server_env)
         leader = nodes.leader()
         began = time.time()
@@ -58,6 +61,7 @@ def test_twenty_thousand_old_runs_go_without_a_slot_being_late(
 
         wait_for(lambda: left() == 0, "all old runs are gone", patience_s=60, every_s=0.5)
         wait_for(lambda: retention.last_purge(database), "the round is recorded")
+        wait_for(lambda: not rows(database, LoginAttempts), "what has expired is gone as well")
         ended = time.time()
         account = observed.account()
         with database.read() as connection:
