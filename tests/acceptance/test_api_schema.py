@@ -24,7 +24,7 @@ from tests.helpers.rows import rows
 
 SEEDS = (1, 2, 3)
 
-REQUESTS = 12
+REQUESTS = 4
 """For each operation and seed."""
 
 CHECKS: list[CheckFunction] = [

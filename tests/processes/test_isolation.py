@@ -28,7 +28,7 @@ SECRETS = {
 }
 
 LOOK = """
-for name in $(env | sed -n 's/^\\([A-Za-z_0-9]*\\)=.*/\\1/p'); do echo "variable $name"; done
+env | sed -n "s/^\\([A-Za-z_0-9]*\\)=.*/variable \\1/p"
 env | grep s3cret
 for file in /proc/$$/fd/*; do [ -L "$file" ] && echo "descriptor ${file##*/}"; done
 sleep 30 & own=$!
