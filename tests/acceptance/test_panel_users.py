@@ -10,7 +10,13 @@ from gocron.db.models import AuditLog, User
 from tests.helpers.panel import PASSWORD, TESTER, USER, Visitor, field_of, words_of
 from tests.helpers.rows import row, rows
 
-NEW = {"username": "bob", "email": "bob@example.org", "password": PASSWORD, "again": PASSWORD}
+NEW = {
+    "username": "bob",
+    "email": "bob@example.org",
+    "role": "admin",
+    "password": PASSWORD,
+    "again": PASSWORD,
+}
 OTHER = "analytical engine"
 HOSTILE = '<script>alert("1")</script>'
 
