@@ -30,6 +30,7 @@ OPEN = {
     "panel.static",
     "prometheus",
     "readyz",
+    "second_factor.code",  # what comes after the password
 }
 """For everybody, also without a login."""
 
@@ -37,6 +38,7 @@ SELF = {
     "account.password",
     *(f"profile.{name}" for name in ("index", "email", "elsewhere", "end_session")),
     *(f"profile.{name}" for name in ("create_token", "revoke_token")),
+    *(f"second_factor.{name}" for name in ("setup", "begin", "confirm", "codes", "off")),
 }
 READ = {
     *("start.index", "start.overview", "live.now", "calendars.index", "groups.index"),
@@ -56,7 +58,13 @@ ADMINISTER = {
     *(f"groups.{name}" for name in ("create", "edit", "delete")),
     *(f"users.{name}" for name in ("index", "create", "show", "email", "password", "enable")),
     *(f"users.{name}" for name in ("disable", "unlock", "delete", "role", "end_session")),
-    *("users.revoke_token", "nodes.step_down", "nodes.forget", "settings.index"),
+    *(
+        "users.revoke_token",
+        "second_factor.reset",
+        "nodes.step_down",
+        "nodes.forget",
+        "settings.index",
+    ),
     *("audit.index", "audit.download"),
     # Flask-Admin's own, which gocron's pages do not use.
     *("tasks.ajax_lookup", "tasks.ajax_update", "tasks.export"),
