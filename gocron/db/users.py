@@ -352,17 +352,6 @@ def set_language(database: Database, user_id: int, language: str) -> None:
     )
 
 
-def end_sessions(database: Database, user_id: int) -> None:
-    """Log a user out everywhere."""
-
-    def work(connection: Connection) -> None:
-        values = {"token_version": User.token_version + 1}
-        connection.execute(update(User).where(User.id == user_id).values(**values))
-        forget_sessions(connection, user_id)
-
-    database.transact(work)
-
-
 def forget_sessions(connection: Connection, user_id: int) -> None:
     """In the transaction that takes away the reason for them."""
     connection.execute(delete(Session).where(Session.user_id == user_id))

@@ -208,7 +208,7 @@ class Asker:
         if identity == "disabled":
             user_admin.disable(self.database, user_id, TESTER)
         if identity == "ended":
-            users.end_sessions(self.database, user_id)
+            sessions.end_others(self.database, user_id, 0, TESTER)
         if identity == "expired":
             self._age(SessionRow)
         return str(answer.json["access_token"])

@@ -200,13 +200,6 @@ def test_a_hash_that_is_none_opens_nothing(database, ada):
 # sessions ---------------------------------------------------------------------------------------
 
 
-def test_ending_sessions_raises_the_version_that_they_carry(database, ada):
-    users.end_sessions(database, ada)
-    account = users.find(database, ada)
-    assert account is not None
-    assert account.token_version == 2
-
-
 def test_a_new_password_ends_sessions_and_lifts_a_lock(database, ada):
     wrong(database, TRIES)
     users.set_password(database, "Ada", "another one", ADMIN)
